@@ -1,0 +1,87 @@
+import type { PlacementMode } from '../storage/placement.ts'
+
+/** The effective configuration: everything has a value. Frozen; made by `load.ts` from file, environment and flags. */
+export interface Config {
+  readonly prod: {
+    /** XML-RPC address of prod's hub */
+    readonly hub: string
+    /** prod's tree as this process sees it; null: not mounted */
+    readonly topdir: string | null
+    /** prod's tree as staging's hub, builders, web server and composers see it: what links point to */
+    readonly linkTarget: string | null
+    readonly caFile: string | null
+    readonly requestsPerSecond: number
+    readonly concurrency: number
+    readonly timeoutMs: number
+    /** prod's volume name to staging's volume name */
+    readonly volumes: Readonly<Record<string, string>>
+    readonly allowWritableMount: boolean
+  }
+  readonly staging: {
+    /** postgresql:// address */
+    readonly database: string
+    readonly databasePasswordFile: string | null
+    readonly topdir: string
+    /** the Koji user that rows are created by */
+    readonly user: string
+    readonly idFloor: number
+    readonly poolSize: number
+  }
+  readonly bus: {
+    readonly fedmsg: {
+      readonly endpoints: readonly string[]
+      readonly topicPrefix: string
+      readonly instance: string
+      readonly baseUrl: string | null
+      readonly validateSignatures: boolean
+      readonly silenceTimeoutMs: number
+    }
+  }
+  readonly scope: {
+    /** shell patterns of tag names */
+    readonly tags: readonly string[]
+    readonly excludeTags: readonly string[]
+    readonly builds: 'tagged' | 'all'
+  }
+  readonly placement: readonly PlacementRule[]
+  readonly conflicts: {
+    readonly build: ConflictPolicy
+    readonly tag: ConflictPolicy
+    /** what to do with removals in prod of what staging uses */
+    readonly onRemoved: RemovalPolicy
+  }
+  readonly externalRepoRewrite: readonly { readonly match: string; readonly replace: string }[]
+  readonly tagRewrite: readonly TagRewriteRule[]
+  readonly worker: {
+    /** keys that are converged at a time */
+    readonly concurrency: number
+    readonly shutdownGraceMs: number
+  }
+  readonly catchUp: {
+    readonly intervalMs: number
+    readonly overlapMs: number
+  }
+  readonly http: { readonly listen: string | null }
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export type ConflictPolicy = 'prod-wins' | 'local-wins' | 'hold'
+
+/** `hold` keeps what staging uses and reports it; `prod-wins` removes it all the same. */
+export type RemovalPolicy = 'hold' | 'prod-wins'
+
+/** First match wins; an absent list matches everything. */
+export interface PlacementRule {
+  readonly tags: readonly string[] | null
+  readonly packages: readonly string[] | null
+  readonly btypes: readonly string[] | null
+  readonly mode: PlacementMode
+}
+
+export interface TagRewriteRule {
+  readonly tags: readonly string[]
+  /** arches to keep, of those that prod has; null: all */
+  readonly arches: readonly string[] | null
+  /** extra keys to set; a null value removes the key */
+  readonly extra: Readonly<Record<string, unknown>>
+}

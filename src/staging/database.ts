@@ -1,0 +1,276 @@
+import pg from 'pg'
+import { AgainError, OutageError, SyncError } from '../errors.ts'
+import type { Step } from '../step.ts'
+
+/** What runs statements: a pool or a transaction. */
+export interface Sql {
+  /**
+   * Rows of one statement. `name` names the statement for the step seam, for prepared statements and in errors; the
+   * same name must always mean the same text. Statements with a text that varies (built from a catalog) pass
+   * `{ prepare: false }`.
+   */
+  query<R>(
+    name: string,
+    text: string,
+    values?: readonly unknown[],
+    options?: { prepare?: boolean },
+  ): Promise<R[]>
+}
+
+/** An open transaction. */
+export interface Tx extends Sql {
+  /** Rows that were inserted, updated or deleted in it so far; 0 means that a commit changes nothing. */
+  readonly changed: number
+}
+
+export interface DatabaseOptions {
+  /** postgresql:// address */
+  readonly url: string
+  /** PostgreSQL's password, where it is not in the address; from a file or a systemd credential */
+  readonly password?: string
+  readonly applicationName: string
+  readonly poolSize: number
+  readonly connectTimeoutMs: number
+  readonly step: Step
+}
+
+export interface TransactionOptions {
+  readonly lockTimeoutMs?: number
+  readonly statementTimeoutMs?: number
+  readonly idleTimeoutMs?: number
+  readonly readOnly?: boolean
+  /** false: the commit need not survive a crash of the server (claims; never marks nor applied rows) */
+  readonly durable?: boolean
+}
+
+// int8 as a number where exact, else bigint; timestamps and json as the text that the server sends (microseconds stay).
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === pg.types.builtins.INT8) {
+      return (text: string) => {
+        const n = Number(text)
+        return Number.isSafeInteger(n) ? n : BigInt(text)
+      }
+    }
+    const asText: number[] = [
+      pg.types.builtins.TIMESTAMP,
+      pg.types.builtins.TIMESTAMPTZ,
+      pg.types.builtins.DATE,
+      pg.types.builtins.JSON,
+      pg.types.builtins.JSONB,
+    ]
+    if (asText.includes(oid)) return (text: string) => text
+    return pg.types.getTypeParser(oid as never, (format ?? 'text') as never)
+  },
+} as pg.CustomTypesConfig
+
+/**
+ * A pool of connections to one PostgreSQL database. Every session has TimeZone UTC and our application_name.
+ *
+ * Errors: an outage (connection, shutdown, disk full, read-only) is OutageError('database'); a lost race (lock,
+ * deadlock, serialization, unique violation) is AgainError; anything else is SyncError DATABASE_STATEMENT. The outcome of
+ * a COMMIT whose answer is lost counts as a failure: the caller observes again.
+ */
+export class Database implements Sql {
+  readonly step: Step
+  readonly #pool: pg.Pool
+  readonly #options: DatabaseOptions
+
+  private constructor(options: DatabaseOptions) {
+    this.#options = options
+    this.step = options.step
+    this.#pool = new pg.Pool({ ...clientConfig(options), max: options.poolSize })
+    // An idle connection that breaks is replaced by the pool; the next statement tells.
+    this.#pool.on('error', () => {})
+  }
+
+  /** Connects once, so that a wrong address or password is known now. Throws OutageError('database'). */
+  static async create(options: DatabaseOptions): Promise<Database> {
+    const database = new Database(options)
+    try {
+      await database.query('database.hello', 'select 1')
+    } catch (error) {
+      await database.destroy()
+      throw error
+    }
+    return database
+  }
+
+  async query<R>(
+    name: string,
+    text: string,
+    values: readonly unknown[] = [],
+    options: { prepare?: boolean } = {},
+  ): Promise<R[]> {
+    return this.#withClient(
+      async (client) => (await run(client, this.step, name, text, values, options)).rows as R[],
+    )
+  }
+
+  /** Runs `work` in one transaction; commits when it returns, rolls back when it throws. */
+  async transaction<T>(
+    name: string,
+    work: (tx: Tx) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.#withClient(async (client) => {
+      const tx = new OpenTransaction(client, this.step)
+      try {
+        await run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
+        const result = await work(tx)
+        await run(client, this.step, `${name}.commit`, 'commit', [], { prepare: false })
+        return result
+      } catch (error) {
+        await client.query('rollback').catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  /** Listens on a channel until the signal ends it; connects again by itself and then notifies once, as a wake-up. */
+  async listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const client = new pg.Client(clientConfig(this.#options))
+      const ended = new Promise<void>((resolve) => {
+        client.on('error', () => resolve())
+        client.on('end', () => resolve())
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+      try {
+        await client.connect()
+        client.on('notification', onNotify)
+        await client.query(`listen ${pg.escapeIdentifier(channel)}`)
+        onNotify()
+        await ended
+      } catch {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, 1000)
+          signal.addEventListener('abort', () => resolve(), { once: true })
+          timer.unref()
+        })
+      } finally {
+        await client.end().catch(() => {})
+      }
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient
+    try {
+      client = await this.#pool.connect()
+    } catch (error) {
+      throw classify(error, 'connect')
+    }
+    let broken = false
+    const onError = (): void => {
+      broken = true
+    }
+    client.on('error', onError)
+    try {
+      return await work(client)
+    } catch (error) {
+      if (error instanceof OutageError) broken = true
+      throw error
+    } finally {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+}
+
+class OpenTransaction implements Tx {
+  changed = 0
+  readonly #client: pg.PoolClient
+  readonly #step: Step
+  constructor(client: pg.PoolClient, step: Step) {
+    this.#client = client
+    this.#step = step
+  }
+
+  async query<R>(
+    name: string,
+    text: string,
+    values: readonly unknown[] = [],
+    options: { prepare?: boolean } = {},
+  ): Promise<R[]> {
+    const result = await run(this.#client, this.#step, name, text, values, options)
+    if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
+    return result.rows as R[]
+  }
+}
+
+async function run(
+  client: pg.PoolClient,
+  step: Step,
+  name: string,
+  text: string,
+  values: readonly unknown[],
+  options: { prepare?: boolean },
+): Promise<pg.QueryResult> {
+  const gate = step(`sql.${name}`)
+  if (gate !== undefined) await gate
+  try {
+    if (options.prepare === false) return await client.query(text, values as unknown[])
+    return await client.query({ name, text, values: values as unknown[] })
+  } catch (error) {
+    throw classify(error, name)
+  }
+}
+
+function clientConfig(options: DatabaseOptions): pg.ClientConfig {
+  return {
+    connectionString: options.url,
+    ...(options.password === undefined ? {} : { password: options.password }),
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    keepAlive: true,
+    options: '-c TimeZone=UTC -c DateStyle=ISO',
+    types,
+  }
+}
+
+function beginText(options: TransactionOptions): string {
+  const settings = [
+    `set local lock_timeout = ${options.lockTimeoutMs ?? 200}`,
+    `set local statement_timeout = ${options.statementTimeoutMs ?? 30_000}`,
+    `set local idle_in_transaction_session_timeout = ${options.idleTimeoutMs ?? 30_000}`,
+  ]
+  if (options.durable === false) settings.push('set local synchronous_commit = off')
+  return [`begin${options.readOnly === true ? ' read only' : ''}`, ...settings].join('; ')
+}
+
+/**
+ * SQLSTATEs that mean "somebody else was faster": observe again.
+ * 55P03 lock not available, 40P01 deadlock, 40001 serialization failure, 23505 unique violation,
+ * 23503 foreign key (what we refer to has just gone).
+ */
+const AGAIN = new Set(['55P03', '40P01', '40001', '23505', '23503'])
+
+/** Classes and codes that mean "the server, not the statement". 57014 is our own statement timeout or a cancel. */
+const OUTAGE_CLASSES = ['08', '53', '57', '58', 'XX']
+const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03'])
+
+/** What the caller does next with an error of pg. */
+export function classify(thrown: unknown, statement: string): SyncError {
+  if (thrown instanceof SyncError) return thrown
+  const error = thrown as { code?: unknown; message?: unknown; constraint?: unknown; table?: unknown }
+  const code = typeof error.code === 'string' ? error.code : ''
+  const message = typeof error.message === 'string' ? error.message : String(thrown)
+  const detail = { statement, sqlstate: code, table: error.table, constraint: error.constraint }
+  if (AGAIN.has(code)) {
+    return new AgainError('DATABASE_RACE', `${statement}: ${message}`, { detail, cause: thrown })
+  }
+  const isState = /^[0-9A-Z]{5}$/.test(code)
+  if (!isState || OUTAGE_CODES.has(code) || OUTAGE_CLASSES.includes(code.slice(0, 2))) {
+    const name = code === '28P01' || code === '28000' ? 'DATABASE_AUTH' : 'DATABASE_DOWN'
+    return new OutageError('database', name, `staging database: ${statement}: ${message}`, {
+      detail,
+      cause: thrown,
+    })
+  }
+  return new SyncError('DATABASE_STATEMENT', `${statement}: ${message}`, { detail, cause: thrown })
+}

@@ -1,0 +1,35 @@
+/** Where and how a build's files stand in staging. */
+export type PlacementMode = 'volume' | 'farm' | 'copy' | 'in-place'
+
+/** What a placement must know of a build: names as prod's hub gave them, unchecked. */
+export interface PlacedBuild {
+  readonly buildId: number
+  readonly name: string
+  readonly version: string
+  readonly release: string
+  /** Name of the build's volume in prod. */
+  readonly prodVolume: string
+  /** Name of the volume that its row in staging will have. */
+  readonly stagingVolume: string
+  /** No rpms, no archives with files: prod need not have a directory. */
+  readonly withoutFiles: boolean
+}
+
+/**
+ * Puts the files of builds into staging's tree, and takes them out again.
+ *
+ * MUST: `place` returns only when every path that Koji would open resolves; before that nothing of it is visible under
+ * a final name, and on any error nothing is left. Placing twice is placing once. Nothing is deleted, renamed or opened for
+ * writing through a path that resolves into prod's tree.
+ *
+ * Throws KeyError STORAGE_SOURCE_MISSING (prod has no such directory yet: retried, then parked), KeyError STORAGE_NAME_UNSAFE,
+ * KeyError STORAGE_CLASH (something of staging's stands there), OutageError('storage') for a sick disk or mount.
+ */
+export interface Placement {
+  readonly mode: PlacementMode
+  /** True when every path is as `place` would leave it; reads only. */
+  isPlaced(build: PlacedBuild): Promise<boolean>
+  place(build: PlacedBuild): Promise<void>
+  /** Takes away what `place` made, and only that; what staging added or replaced stays and is named in the result. */
+  remove(build: PlacedBuild): Promise<{ readonly left: readonly string[] }>
+}
