@@ -1,0 +1,61 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, startCluster } from './cluster.ts'
+import { clusterDirPrefix } from './cluster-guard.ts'
+
+const one = async (url: string) => {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return (await client.query('SELECT count(*)::int AS n FROM btype')).rows[0].n as number
+  } finally {
+    await client.end()
+  }
+}
+
+describe('a cluster of one test', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+  })
+  afterAll(() => cluster.remove())
+
+  it('keeps its data and its port when it is stopped, or crashes, and is started again', async () => {
+    const url = cluster.url(await cluster.createDatabase('1.35.0'))
+    expect(await one(url)).toBe(4)
+    await cluster.stop()
+    await expect(one(url)).rejects.toThrow(/ECONNREFUSED/)
+    await cluster.start()
+    expect(await one(url)).toBe(4)
+    await cluster.stop({ crash: true })
+    await cluster.start()
+    expect(await one(url)).toBe(4)
+  })
+
+  it('refuses a wrong password', async () => {
+    const url = cluster.url('postgres').replace(/:[^:@]*@/, ':wrong@')
+    await expect(one(url)).rejects.toThrow(/password authentication failed/)
+  })
+})
+
+it('leaves neither process nor directory when its owner is killed', async () => {
+  const script = `import { startCluster } from '${new URL('./cluster.ts', import.meta.url).href}'
+    await startCluster(); console.log('up'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  const mine = () =>
+    readdirSync(tmpdir()).filter((name) => name.startsWith(`${clusterDirPrefix}${child.pid}-`))
+  const processes = () => execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+  const [dir] = mine()
+  expect(dir).toBeDefined()
+  expect(processes()).toContain(`-D ${tmpdir()}/${dir}`)
+  child.kill('SIGKILL')
+  await expect.poll(mine, { timeout: 5000, interval: 100 }).toEqual([])
+  expect(processes()).not.toContain(dir)
+})
