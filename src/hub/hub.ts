@@ -2,14 +2,19 @@ import type { Priority } from '../model/outcome.ts'
 import type { Struct, Value } from '../model/value.ts'
 
 /**
- * One call of prod's hub with the meaning of its answer. Made only by the functions of `calls.ts`; the client
+ * One call of prod's hub with the meaning of its answer. Made only by the functions of `calls-*.ts`; the client
  * refuses a method that is not on the read-only allow-list.
  */
 export interface Call<T> {
   readonly method: string
   readonly args: readonly Value[]
-  /** Keyword arguments; undefined ones are left out, and those that the hub's version lacks are adapted. */
+  /** Keyword arguments; undefined ones are left out. */
   readonly kwargs: { readonly [name: string]: Value | undefined }
+  /**
+   * What to do about a keyword that the hub's version lacks: leave it out because nothing changes by that, or ask
+   * another call. A keyword that is not named here: HUB_UNSUPPORTED.
+   */
+  readonly lacking?: { readonly [name: string]: 'drop' | Call<T> }
   /** Raw answer to record. Throws HUB_ANSWER_INVALID naming the method and the member. */
   decode(answer: Value): T
 }
