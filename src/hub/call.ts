@@ -15,9 +15,9 @@ export function callOf<T>(
   args: readonly Value[],
   kwargs: { readonly [name: string]: Value | undefined },
   reader: Reader<T>,
-  lacking: NonNullable<Call<T>['lacking']> = {},
+  older: Pick<Call<T>, 'lacking' | 'unsupported'> = {},
 ): Call<T> {
-  return { method, args, kwargs, lacking, decode: (answer) => answerOf(method, reader, answer) }
+  return { method, args, kwargs, ...older, decode: (answer) => answerOf(method, reader, answer) }
 }
 
 /** `queryOpts` as the hub takes it; undefined for none. */

@@ -91,13 +91,13 @@ export function listBuilds(
   queryOpts?: QueryOpts & { readonly limit: number },
 ): Call<readonly ListedBuild[]> {
   const kwargs = { ...filterOf(filter), queryOpts: queryOptsOf(queryOpts) }
-  return callOf('listBuilds', [], kwargs, list(listedBuild), lackingOf(filter))
+  return callOf('listBuilds', [], kwargs, list(listedBuild), olderOf(filter))
 }
 
 /** How many builds `listBuilds` would give. */
 export function countBuilds(filter: BuildFilter): Call<number> {
   const queryOpts = queryOptsOf({}, { countOnly: true })
-  return callOf('listBuilds', [], { ...filterOf(filter), queryOpts }, int, lackingOf(filter))
+  return callOf('listBuilds', [], { ...filterOf(filter), queryOpts }, int, olderOf(filter))
 }
 
 function filterOf(filter: BuildFilter): { readonly [name: string]: Value | undefined } {
@@ -115,8 +115,8 @@ function filterOf(filter: BuildFilter): { readonly [name: string]: Value | undef
 }
 
 /** A hub that knows no drafts has only builds that are none. */
-function lackingOf(filter: BuildFilter): { readonly draft?: 'drop' } {
-  return filter.draft === false ? { draft: 'drop' } : {}
+function olderOf(filter: BuildFilter): { readonly lacking?: { readonly draft: 'drop' } } {
+  return filter.draft === false ? { lacking: { draft: 'drop' } } : {}
 }
 
 /** Seconds, not text: the hub turns them into its database's own zone, whatever that is. */

@@ -79,11 +79,11 @@ export function queryRPMSigs(
 }
 
 /**
- * The checksums that the hub has cached, all types and sigkeys. Hubs from 1.32 on; HUB_UNSUPPORTED for others.
+ * The checksums that the hub has cached, all types and sigkeys; 'unsupported' for hubs before 1.32.
  * `cacheonly` is what keeps the call from writing (kojihub.py `getRPMChecksums`); the client sends it only to a hub
- * whose `_listapi` names the argument.
+ * whose `_listapi` names the argument. An rpm that does not exist is a fault.
  */
-export function getRPMChecksums(rpmId: number): Call<readonly RpmChecksum[]> {
+export function getRPMChecksums(rpmId: number): Call<readonly RpmChecksum[] | 'unsupported'> {
   const bySigkey = map(map(nullable(text)))
   const reader: Reader<readonly RpmChecksum[]> = (value) =>
     [...bySigkey(value)].flatMap(([sigkey, byType]) =>
@@ -91,7 +91,10 @@ export function getRPMChecksums(rpmId: number): Call<readonly RpmChecksum[]> {
         checksum === null ? [] : [{ rpmId, sigkey, checksumType: checksumTypeOf(type), checksum }],
       ),
     )
-  return callOf('getRPMChecksums', [rpmId], { checksum_types: CHECKSUM_TYPES, cacheonly: true }, reader)
+  const kwargs = { checksum_types: CHECKSUM_TYPES, cacheonly: true }
+  return callOf<readonly RpmChecksum[] | 'unsupported'>('getRPMChecksums', [rpmId], kwargs, reader, {
+    unsupported: () => 'unsupported',
+  })
 }
 
 function checksumTypeOf(name: string): ChecksumType {
@@ -205,6 +208,6 @@ export function listTaggedRPMS(
     extra: false,
   }
   return callOf('listTaggedRPMS', [tag], kwargs, pair(list(taggedRpm), list(taggedBuild)), {
-    extra: 'drop',
+    lacking: { extra: 'drop' },
   })
 }

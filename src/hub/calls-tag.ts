@@ -65,7 +65,9 @@ const tagWithout = record<Tag>({ ...LISTED, extra: member('extra', extraOf(false
 /** By id or name; null if there is none (or no longer). */
 export function getTag(idOrName: number | string): Call<Tag | null> {
   const older = callOf('getTag', [idOrName], {}, nullable(tagWithout))
-  return callOf('getTag', [idOrName], { blocked: true }, nullable(tagWithBlocked), { blocked: older })
+  return callOf('getTag', [idOrName], { blocked: true }, nullable(tagWithBlocked), {
+    lacking: { blocked: older },
+  })
 }
 
 /** All tags that exist. Orders: `id`, `name`. */

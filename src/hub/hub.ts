@@ -15,6 +15,8 @@ export interface Call<T> {
    * another call. A keyword that is not named here: HUB_UNSUPPORTED.
    */
   readonly lacking?: { readonly [name: string]: 'drop' | Call<T> }
+  /** The answer, unasked, of a hub that lacks the method or a keyword; without it that is HUB_UNSUPPORTED. */
+  readonly unsupported?: () => T
   /** Raw answer to record. Throws HUB_ANSWER_INVALID naming the method and the member. */
   decode(answer: Value): T
 }
