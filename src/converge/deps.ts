@@ -1,0 +1,57 @@
+import type { Config } from '../config/config.ts'
+import type { Hub } from '../hub/hub.ts'
+import type { Key, KeyKind } from '../model/key.ts'
+import type { Expectation, Outcome } from '../model/outcome.ts'
+import type { Claim, Queue } from '../queue/queue.ts'
+import type { Catalog } from '../staging/catalog.ts'
+import type { Database } from '../staging/database.ts'
+import type { Names } from '../staging/names.ts'
+import type { Placement } from '../storage/placement.ts'
+import type { Scope } from './scope.ts'
+
+/** What every converger works with; made by `context.ts`. */
+export interface Deps {
+  readonly hub: Hub
+  readonly database: Database
+  readonly catalog: Catalog
+  readonly queue: Queue
+  readonly names: Names
+  readonly scope: Scope
+  readonly owner: Owner
+  readonly conflicts: Config['conflicts']
+  readonly placement: PlacementChoice
+  readonly tagRewrite: Config['tagRewrite']
+  readonly externalRepoRewrite: Config['externalRepoRewrite']
+  /** prod's volume name to staging's */
+  readonly volumes: Readonly<Record<string, string>>
+}
+
+/** Whose rows are ours. */
+export interface Owner {
+  /** staging's Koji user that we create and revoke rows as */
+  readonly userId: number
+  /** highest event that staging shares with prod (it was copied from there); null: nothing was copied */
+  readonly seedEvent: number | null
+}
+
+export interface PlacementChoice {
+  /** The placement for a build, by the configured rules (first match wins). */
+  choose(build: { name: string; btypes: readonly string[]; tags: readonly string[] }): Placement
+  /** Name of the staging volume that a build of that prod volume gets under that placement. */
+  stagingVolume(placement: Placement, prodVolume: string): string
+}
+
+export interface Converged {
+  readonly outcome: Outcome
+  /** Expectations that prod does not show yet; they only schedule another look. */
+  readonly unmet: readonly Expectation[]
+  /** True when the converger has ended the claim itself (the fence was in its transaction, or it waits). */
+  readonly fenced: boolean
+}
+
+/** One kind of key. `converge` observes prod, diffs, applies; it may be called any number of times. */
+export interface Converger<K extends Key = Key> {
+  converge(key: K, claim: Claim, signal: AbortSignal): Promise<Converged>
+}
+
+export type Convergers = { readonly [kind in KeyKind]: Converger<Extract<Key, { kind: kind }>> }

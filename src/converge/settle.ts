@@ -1,0 +1,159 @@
+import { formatKey } from '../model/key.ts'
+import type { Expectation, Outcome } from '../model/outcome.ts'
+import type { Claim } from '../queue/queue.ts'
+import { recordClashes, resolveClashes } from '../staging/clashes.ts'
+import type { Sql, Tx } from '../staging/database.ts'
+import { payDebts } from '../staging/debt.ts'
+import { lastMapped } from '../staging/events.ts'
+import { spendRemovals } from '../staging/removal-budget.ts'
+import type { VersionedName } from '../staging/versioned-tables.ts'
+import type { Converged, Deps } from './deps.ts'
+import { applyOps, type Op } from './ops.ts'
+import type { Clash } from './versioned-diff.ts'
+
+/** What a key's two sides differ in, as read from staging a moment ago. */
+export interface Difference {
+  readonly ops: readonly Op[]
+  /** Those of `ops` that remove a row for good: revokes without a replacement. */
+  readonly removals: readonly Op[]
+  readonly clashes: readonly Clash[]
+  /** Writes beside the versioned rows (an identity row, a name), done first. Counts its rows. */
+  readonly before?: (tx: Tx) => Promise<number>
+}
+
+/** Why a removal is believed: prod's own revoke event, and the slot among the key's ops that it belongs to. */
+export interface Proof {
+  readonly prodEvent: number
+  readonly slot: number
+}
+
+/** The proof of a removal; null: prod's list merely no longer shows it. */
+export type Proofs = (removal: Op) => Proof | null
+
+export interface Plan {
+  readonly claim: Claim
+  readonly unmet: readonly Expectation[]
+  /** staging tags whose repos go stale by this */
+  readonly tagIds: readonly number[]
+  /** newest prod event that staging shows of this key after this */
+  readonly prodEvent: number | null
+  /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
+  difference(sql: Sql, lastApplied: number | null): Promise<Difference>
+  /** Asks prod for the proofs of removals; asked only when there are any. */
+  prove(removals: readonly Op[], lastApplied: number | null): Promise<Proofs>
+}
+
+/**
+ * Diff, and if there is a difference, apply it: the one way in which versioned rows of staging change.
+ *
+ * The diff is computed before the transaction (an equal key takes no lock and writes nothing), again inside it from
+ * that read, and once more after the commit: if somebody changed the key meanwhile it is marked again.
+ */
+export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
+  const { claim, unmet } = plan
+  const keyText = formatKey(claim.key)
+  const lastApplied = await lastMapped(deps.database, keyText)
+  const first = await plan.difference(deps.database, lastApplied)
+  if (first.ops.length === 0 && first.before === undefined) {
+    return { outcome: await withoutOps(deps, keyText, first.clashes), unmet, fenced: false }
+  }
+  const proofs = first.removals.length > 0 ? await plan.prove(first.removals, lastApplied) : () => null
+
+  const result = await deps.database.transaction('converge', async (tx) => {
+    const now = await plan.difference(tx, lastApplied)
+    const gate = await passGate(tx, now, proofs)
+    const before = now.before === undefined ? 0 : await now.before(tx)
+    const applied = await applyOps(tx, deps, gate.ops, {
+      keyText,
+      prodEvent: gate.stopped === 0 ? newest(plan.prodEvent, gate.prodEvent) : null,
+      tagIds: plan.tagIds,
+    })
+    await noteClashes(tx, keyText, now.clashes)
+    await deps.queue.fence(tx, claim, { relook: unmet })
+    return { rows: before + applied.rows, stopped: gate.stopped, held: heldReason(now.clashes) }
+  })
+  await payDebts(deps.database, deps.catalog, deps.owner.userId)
+
+  const after = await plan.difference(deps.database, plan.prodEvent)
+  if (result.stopped === 0 && after.ops.length > 0) {
+    await deps.queue.mark([{ key: claim.key, priority: claim.priority }])
+  }
+  return { outcome: outcomeOf(result), unmet, fenced: true }
+}
+
+interface Result {
+  readonly rows: number
+  readonly stopped: number
+  readonly held: string | null
+}
+
+function outcomeOf(result: Result): Outcome {
+  if (result.stopped > 0) {
+    return {
+      kind: 'held',
+      reason: `${result.stopped} unproved removals are over the budget`,
+      rows: result.rows,
+    }
+  }
+  if (result.held !== null) return { kind: 'held', reason: result.held, rows: result.rows }
+  return result.rows > 0 ? { kind: 'applied', rows: result.rows } : { kind: 'unchanged' }
+}
+
+/**
+ * The one gate for removals. A revoke in prod's own history is proof and gives the slot; what prod's list merely no longer
+ * shows counts against the hourly budget, and past that it stops while the rest goes on.
+ */
+async function passGate(
+  tx: Tx,
+  difference: Difference,
+  proofs: Proofs,
+): Promise<{ ops: readonly Op[]; stopped: number; prodEvent: number | null }> {
+  if (difference.removals.length === 0) return { ops: difference.ops, stopped: 0, prodEvent: null }
+  const removals = new Set(difference.removals)
+  const slots = new Map<Op, number>()
+  const inferred = new Map<VersionedName, Op[]>()
+  let prodEvent: number | null = null
+  for (const op of difference.removals) {
+    const proof = proofs(op)
+    if (proof !== null) {
+      slots.set(op, proof.slot)
+      prodEvent = newest(prodEvent, proof.prodEvent)
+    } else inferred.set(op.table, [...(inferred.get(op.table) ?? []), op])
+  }
+  let stopped = 0
+  for (const [table, ops] of inferred) {
+    const { allowed } = await spendRemovals(tx, table, ops.length)
+    for (const op of ops.slice(0, allowed)) slots.set(op, op.slot)
+    stopped += ops.length - allowed
+  }
+  const ops = difference.ops.flatMap((op) => {
+    if (!removals.has(op)) return [op]
+    const slot = slots.get(op)
+    return slot === undefined ? [] : [{ ...op, slot }]
+  })
+  return { ops, stopped, prodEvent }
+}
+
+function newest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b)
+}
+
+async function withoutOps(deps: Deps, keyText: string, clashes: readonly Clash[]): Promise<Outcome> {
+  await noteClashes(deps.database, keyText, clashes)
+  const held = heldReason(clashes)
+  return held === null ? { kind: 'unchanged' } : { kind: 'held', reason: held, rows: 0 }
+}
+
+export async function noteClashes(sql: Sql, keyText: string, clashes: readonly Clash[]): Promise<void> {
+  if (clashes.length > 0) await recordClashes(sql, keyText, clashes)
+  await resolveClashes(
+    sql,
+    keyText,
+    clashes.map((clash) => clash.subject),
+  )
+}
+
+function heldReason(clashes: readonly Clash[]): string | null {
+  const held = clashes.filter((clash) => clash.decision === 'held')
+  return held.length === 0 ? null : held.map((clash) => `${clash.kind}: ${clash.subject}`).join('; ')
+}

@@ -1,0 +1,195 @@
+import { queryHistory } from '../hub/calls-history.ts'
+import type { TagListingRow } from '../model/history-rows.ts'
+import { formatKey, type Key } from '../model/key.ts'
+import type { Expectation } from '../model/outcome.ts'
+import { BUILD_STATE } from '../model/records.ts'
+import type { Claim } from '../queue/queue.ts'
+import type { Sql } from '../staging/database.ts'
+import { readListing, readLocalUntags } from '../staging/listing.ts'
+import type { Converged, Converger, Deps } from './deps.ts'
+import { findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
+import { diffListing, type WantedEntry } from './listing-diff.ts'
+import type { Op } from './ops.ts'
+import { type Difference, type Plan, type Proofs, settle } from './settle.ts'
+import type { Clash } from './versioned-diff.ts'
+import { skipped, waitFor } from './wait.ts'
+
+/** Slots of this key are ordinals from 0; what goes for good goes before whatever is created. */
+const REVOKE_SLOT = -1
+
+type TaggedKey = Extract<Key, { kind: 'tagged' }>
+
+/**
+ * One package's builds in one tag: the ordered list.
+ *
+ * Observed with one queryHistory of active tag_listing rows (one statement, so a snapshot; it shows builds that listTagged
+ * hides), and for removals with the revoked rows, which prove them. Only COMPLETE builds are replicated. A build that
+ * staging lacks comes first, as a dependency; one that is parked or held is left out of the list.
+ */
+export class TaggedConverger implements Converger<TaggedKey> {
+  readonly #deps: Deps
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
+    const { hub, database, scope, owner, names } = this.#deps
+    const filter = { tag: key.tagId, package: key.packageId }
+    const [tag, answer] = await Promise.all([
+      findTag(database, owner, key.tagId),
+      hub.read([queryHistory(['tag_listing'], { ...filter, active: true })], { priority: claim.priority }),
+    ])
+    const rows = answer[0].tag_listing
+    const unmet = unmetOf(claim.expect, rows)
+    if (tag === null) {
+      const reason = await scope.whyOutside(hub, database, key.tagId, claim.priority)
+      if (reason !== null) return skipped(reason)
+      return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
+    }
+
+    const shown = rows.filter((row) => row.buildState === BUILD_STATE.complete).sort(byOrder)
+    const refs = shown.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
+    const builds = await findBuilds(database, owner, refs)
+    const missing = shown.filter((row) => !builds.has(row.buildId))
+    if (missing.length > 0) {
+      const held = await heldBuilds(
+        database,
+        missing.map((row) => row.buildId),
+      )
+      const parked = new Set(claim.parkedDependencies.map(formatKey))
+      const waiting = missing
+        .filter((row) => !held.has(row.buildId))
+        .map((row): Key => ({ kind: 'build', buildId: row.buildId }))
+        .filter((build) => !parked.has(formatKey(build)))
+      if (waiting.length > 0) return waitFor(this.#deps, claim, waiting, 'its builds come first')
+    }
+
+    const wanted = shown.flatMap((row): WantedEntry[] => {
+      const buildId = builds.get(row.buildId)
+      return buildId === undefined ? [] : [{ buildId, prodEvent: row.createEvent }]
+    })
+    const name = shown[0]?.packageName
+    const packageId =
+      name === undefined
+        ? await findPackage(database, owner, key.packageId)
+        : ((await names.ensure('package', [{ prodId: key.packageId, name }])).get(name) ?? null)
+    if (packageId === null) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
+    return settle(
+      this.#deps,
+      this.#plan(key, claim, { tagId: tag.stagingId, packageId, wanted, rows, unmet }),
+    )
+  }
+
+  #plan(
+    key: TaggedKey,
+    claim: Claim,
+    list: {
+      tagId: number
+      packageId: number
+      wanted: readonly WantedEntry[]
+      rows: readonly TagListingRow[]
+      unmet: readonly Expectation[]
+    },
+  ): Plan {
+    const prodEvents = list.rows.map((row) => row.createEvent)
+    return {
+      claim,
+      unmet: list.unmet,
+      tagIds: [list.tagId],
+      prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
+      difference: (sql, lastApplied) => this.#difference(sql, list, lastApplied),
+      prove: (_removals, lastApplied) => this.#prove(key, claim, lastApplied),
+    }
+  }
+
+  async #difference(
+    sql: Sql,
+    list: { tagId: number; packageId: number; wanted: readonly WantedEntry[] },
+    lastApplied: number | null,
+  ): Promise<Difference> {
+    const { owner, conflicts } = this.#deps
+    const present = await readListing(sql, list.tagId, list.packageId, owner)
+    const presentIds = new Set(present.map((entry) => entry.buildId))
+    const absent = list.wanted.filter((entry) => !presentIds.has(entry.buildId))
+    const untagged =
+      absent.length === 0 ? new Set<number>() : await readLocalUntags(sql, list.tagId, absent, owner)
+    const clashes: Clash[] = []
+    const wanted = list.wanted.filter((entry) => {
+      const here = untagged.has(entry.buildId) && (lastApplied === null || entry.prodEvent <= lastApplied)
+      if (!here) return true
+      const prodWins = conflicts.tag === 'prod-wins'
+      clashes.push({
+        subject: `tag_listing tag_id=${list.tagId} build_id=${entry.buildId}`,
+        kind: 'removed',
+        prod: { create_event: entry.prodEvent },
+        local: null,
+        decision: prodWins ? 'prod-won' : conflicts.tag === 'hold' ? 'held' : 'local-won',
+      })
+      return prodWins
+    })
+
+    const change = diffListing(wanted, present)
+    const creates = change.creates.map(
+      (create): Op => ({
+        kind: 'create',
+        table: 'tag_listing',
+        cells: { tag_id: list.tagId, build_id: create.buildId },
+        slot: create.slot,
+        ...(create.replaces !== null && !create.replaces.ours
+          ? { creatorId: create.replaces.creatorId }
+          : {}),
+      }),
+    )
+    const slotOfBuild = new Map(change.creates.map((create) => [create.buildId, create.slot]))
+    const revokes = change.revokes.map(({ entry, again }) => ({
+      again,
+      op: {
+        kind: 'revoke',
+        table: 'tag_listing',
+        row: entry.row,
+        slot: again ? (slotOfBuild.get(entry.buildId) as number) : REVOKE_SLOT,
+      } satisfies Op,
+    }))
+    return {
+      ops: [...revokes.map(({ op }) => op), ...creates],
+      removals: revokes.filter(({ again }) => !again).map(({ op }) => op),
+      clashes,
+    }
+  }
+
+  /**
+   * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
+   * that was reset the history is gone too: its own key removes its taggings in staging.)
+   */
+  async #prove(key: TaggedKey, claim: Claim, lastApplied: number | null): Promise<Proofs> {
+    const { hub, database, owner } = this.#deps
+    const [history] = await hub.read(
+      [queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, active: false })],
+      { priority: claim.priority },
+    )
+    const fresh = history.tag_listing.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
+    const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
+    const builds = await findBuilds(database, owner, refs)
+    const revokedAt = new Map<number, number>()
+    for (const row of fresh) {
+      const buildId = builds.get(row.buildId)
+      if (buildId !== undefined && row.revokeEvent !== null) {
+        revokedAt.set(buildId, Math.max(revokedAt.get(buildId) ?? 0, row.revokeEvent))
+      }
+    }
+    return (op) => {
+      const prodEvent = op.kind === 'revoke' ? revokedAt.get(Number(op.row.cells.build_id)) : undefined
+      return prodEvent === undefined ? null : { prodEvent, slot: REVOKE_SLOT }
+    }
+  }
+}
+
+/** As prod's hub shows them, oldest first: create_event, then build id (kojihub.py readTaggedBuilds). */
+function byOrder(a: TagListingRow, b: TagListingRow): number {
+  return a.createEvent - b.createEvent || a.buildId - b.buildId
+}
+
+function unmetOf(expect: readonly Expectation[], rows: readonly TagListingRow[]): Expectation[] {
+  const tagged = new Set(rows.map((row) => `build:${row.buildId}`))
+  return expect.filter(({ subject, claim }) => (claim === 'tagged') !== tagged.has(subject))
+}
