@@ -1,4 +1,6 @@
+import type { Secret } from '../model/secret.ts'
 import type { PlacementMode } from '../storage/placement.ts'
+import type { ListenAddress } from './listen.ts'
 
 /** The effective configuration: everything has a value. Frozen; made by `load.ts` from file, environment and flags. */
 export interface Config {
@@ -18,9 +20,12 @@ export interface Config {
     readonly allowWritableMount: boolean
   }
   readonly staging: {
-    /** postgresql:// address */
+    /** postgresql:// address, without a password */
     readonly database: string
-    readonly databasePasswordFile: string | null
+    /** from the address, the password file or the systemd credential; null: PostgreSQL's own ways (pgpass, peer) */
+    readonly databasePassword: Secret | null
+    /** XML-RPC address of staging's hub, if told; never written to */
+    readonly hub: string | null
     readonly topdir: string
     /** the Koji user that rows are created by */
     readonly user: string
@@ -61,7 +66,8 @@ export interface Config {
     readonly intervalMs: number
     readonly overlapMs: number
   }
-  readonly http: { readonly listen: string | null }
+  /** null: no HTTP server */
+  readonly http: { readonly listen: ListenAddress | null }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
 }
 

@@ -223,14 +223,19 @@ async function run(
 
 function clientConfig(options: DatabaseOptions): pg.ClientConfig {
   return {
-    connectionString: options.url,
-    ...(options.password === undefined ? {} : { password: options.password }),
+    connectionString: withPassword(options.url, options.password),
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
     keepAlive: true,
     options: '-c TimeZone=UTC -c DateStyle=ISO',
     types,
   }
+}
+
+/** pg drops a `password` option beside a connection string (the address' empty one wins), so it goes into the address. */
+function withPassword(url: string, password: string | undefined): string {
+  if (password === undefined) return url
+  return `${url}${url.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`
 }
 
 function beginText(options: TransactionOptions): string {

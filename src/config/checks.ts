@@ -1,0 +1,177 @@
+import type { Settings } from './options.ts'
+import type { Problem } from './problems.ts'
+
+/** Settings of which the wrong ones are absent (rows of lists: null): the others are checked all the same. */
+export type PartialSettings = {
+  readonly [S in keyof Settings]: Settings[S] extends readonly (infer Row)[]
+    ? readonly (Row | null)[] | undefined
+    : Partial<Settings[S]>
+}
+
+/** The rows that are right, with their places. */
+function rowsOf<Row>(rows: readonly (Row | null)[] = []): [number, Row][] {
+  return rows.flatMap((row, index) => (row === null ? [] : [[index, row]]))
+}
+
+/** What each setting allows but not together. Pure; paths on disk are looked at by `trees.ts`. */
+export function findCombinationProblems(settings: PartialSettings): Problem[] {
+  return [
+    ...placementProblems(settings),
+    ...sourceProblems(settings),
+    ...duplicates('bus.fedmsg.endpoints', settings['bus.fedmsg'].endpoints ?? []),
+    ...duplicates('scope.tags', settings.scope.tags ?? []),
+    ...duplicates('scope.exclude_tags', settings.scope.exclude_tags ?? []),
+    ...scopeProblems(settings),
+    ...rewriteProblems(settings),
+    ...tagRewriteProblems(settings),
+    ...poolProblems(settings),
+    ...busProblems(settings),
+  ]
+}
+
+function placementProblems({ placement, prod }: PartialSettings): Problem[] {
+  if (placement === undefined) return []
+  const problems: Problem[] = []
+  if (placement.length === 0) problems.push({ path: 'placement', message: 'must have at least one rule' })
+  for (const [index, rule] of rowsOf(placement)) {
+    const path = `placement[${index}]`
+    const matchesAll = isCatchAll(rule)
+    if (matchesAll && index < placement.length - 1) {
+      problems.push({ path, message: 'matches everything, so the rules after it never count' })
+    }
+    if (!matchesAll && index === placement.length - 1) {
+      problems.push({
+        path,
+        message: 'must match everything, being the last rule: only mode, no tags, packages or btypes',
+      })
+    }
+  }
+  // Both modes make links into prod's tree.
+  const user = rowsOf(placement).find(([, rule]) => ['volume', 'farm'].includes(rule.mode))?.[1]
+  if (user === undefined) return problems
+  for (const name of ['topdir', 'link_target'] as const) {
+    if (prod[name] === null) {
+      problems.push({ path: `prod.${name}`, message: `is missing: placement mode ${user.mode} needs it` })
+    }
+  }
+  const toDefault = Object.entries(prod.volumes ?? {}).find(([, name]) => name === 'DEFAULT')
+  if (toDefault !== undefined) {
+    const message = `${toDefault[0]} must not become DEFAULT with placement mode ${user.mode}: staging's own builds live there`
+    problems.push({ path: 'prod.volumes', message })
+  }
+  return problems
+}
+
+function isCatchAll(rule: Settings['placement'][number]): boolean {
+  const lists = [rule.tags, rule.packages, rule.btypes]
+  return lists.every((list, index) => list === undefined || (index < 2 && list.includes('*')))
+}
+
+function sourceProblems({ prod, staging }: PartialSettings): Problem[] {
+  const problems: Problem[] = []
+  if (typeof prod.hub === 'string' && typeof staging.hub === 'string') {
+    if (hubIdentity(prod.hub) === hubIdentity(staging.hub)) {
+      problems.push({ path: 'staging.hub', message: 'must not be the hub of prod.hub' })
+    }
+  }
+  if (typeof prod.hub === 'string' && typeof prod.ca_file === 'string' && prod.hub.startsWith('http:')) {
+    problems.push({ path: 'prod.ca_file', message: 'has no meaning while prod.hub is an http:// address' })
+  }
+  return problems
+}
+
+// One hub answers under http and https, with and without a slash; host names have no case.
+function hubIdentity(text: string): string {
+  const url = new URL(text)
+  const port = url.port === '' || url.port === '80' || url.port === '443' ? '' : `:${url.port}`
+  return `${url.hostname.replace(/\.$/, '')}${port}${url.pathname.replace(/\/+$/, '')}`
+}
+
+function scopeProblems({ scope }: PartialSettings): Problem[] {
+  const excluded = new Set(scope.exclude_tags ?? [])
+  const same = (scope.tags ?? []).filter((tag) => excluded.has(tag))
+  return same.map((tag) => ({
+    path: 'scope.exclude_tags',
+    message: `${JSON.stringify(tag)} is in scope.tags too: nothing is left of it`,
+  }))
+}
+
+function rewriteProblems({ external_repo_rewrite: rules }: PartialSettings): Problem[] {
+  const problems = duplicates(
+    'external_repo_rewrite',
+    (rules ?? []).map((rule) => rule?.match ?? null),
+    '.match',
+  )
+  for (const [index, rule] of rowsOf(rules)) {
+    const groups = (new RegExp(`${rule.match}|`).exec('')?.length ?? 1) - 1
+    const wanted = [...rule.replace.matchAll(/\$(?:(\$)|([0-9]{1,2}))/g)].map((match) =>
+      Number(match[2] ?? 0),
+    )
+    const missing = wanted.find((group) => group > groups)
+    if (missing === undefined) continue
+    const message = `names group ${missing}, but match has ${groups}`
+    problems.push({ path: `external_repo_rewrite[${index}].replace`, message })
+  }
+  return problems
+}
+
+// Koji's extra keys of these families are flat names with dots in them (hub docs, "Tag extra"); TOML nests bare ones.
+const DOTTED = ['repo', 'mock', 'rpm']
+
+function tagRewriteProblems({ tag_rewrite: rules }: PartialSettings): Problem[] {
+  const problems: Problem[] = []
+  for (const [index, rule] of rowsOf(rules)) {
+    const path = `tag_rewrite[${index}]`
+    const extra = rule.extra ?? {}
+    if (rule.arches === undefined && rule.remove_extra === undefined && Object.keys(extra).length === 0) {
+      problems.push({ path, message: 'changes nothing: it needs arches, extra or remove_extra' })
+    }
+    for (const name of rule.remove_extra ?? []) {
+      if (Object.hasOwn(extra, name)) {
+        problems.push({
+          path: `${path}.remove_extra`,
+          message: `${JSON.stringify(name)} is set by extra too`,
+        })
+      }
+    }
+    for (const [name, value] of Object.entries(extra)) {
+      if (DOTTED.includes(name) && typeof value === 'object') {
+        const message = `a key with a dot needs quotes: "${name}.${Object.keys(value ?? {})[0] ?? 'x'}"`
+        problems.push({ path: `${path}.extra.${name}`, message })
+      }
+    }
+    problems.push(...duplicates(`${path}.arches`, rule.arches ?? []))
+  }
+  return problems
+}
+
+function poolProblems({ staging, worker }: PartialSettings): Problem[] {
+  const { pool_size: pool } = staging
+  const { concurrency } = worker
+  // Each converging key holds one; marks and the queue need their own, or they would wait for each other.
+  if (pool === undefined || concurrency === undefined || pool >= concurrency + 2) return []
+  return [
+    {
+      path: 'staging.pool_size',
+      message: `must be at least ${concurrency + 2}: worker.concurrency and 2 more`,
+    },
+  ]
+}
+
+function busProblems({ 'bus.fedmsg': bus }: PartialSettings): Problem[] {
+  if (bus.validate_signatures !== true) return []
+  return [
+    {
+      path: 'bus.fedmsg.validate_signatures',
+      message: 'true is not in this version: signatures are not checked yet',
+    },
+  ]
+}
+
+function duplicates(path: string, values: readonly (string | null)[], end = ''): Problem[] {
+  return values.flatMap((value, index) =>
+    value === null || values.indexOf(value) === index
+      ? []
+      : [{ path: `${path}[${index}]${end}`, message: `stands there twice: ${JSON.stringify(value)}` }],
+  )
+}

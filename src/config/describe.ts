@@ -1,0 +1,34 @@
+import { maskValue } from '../model/secret.ts'
+import type { Config } from './config.ts'
+
+/** The configuration for a log line: a plain copy without secrets. */
+export function describeConfig(config: Config): Record<string, unknown> {
+  return maskValue(config) as Record<string, unknown>
+}
+
+/** What an operator should be told at each start: settings that weaken a promise. */
+export function findCautions(config: Config): string[] {
+  const { prod, bus, catchUp } = config
+  const cautions: string[] = []
+  if (!bus.fedmsg.validateSignatures) {
+    cautions.push('messages are taken without checking their signatures (bus.fedmsg.validate_signatures)')
+  }
+  if (bus.fedmsg.endpoints.length === 0) {
+    cautions.push('no bus: changes are found by catch-up alone (bus.fedmsg.endpoints)')
+  }
+  if (prod.hub.startsWith('http:')) {
+    cautions.push("prod's hub is asked without TLS: whoever is between can change its answers (prod.hub)")
+  }
+  if (prod.allowWritableMount) {
+    cautions.push("prod's tree may be writable here (prod.allow_writable_mount)")
+  }
+  if (catchUp.overlapMs < FIVE_HOURS_MS) {
+    cautions.push(
+      'changes of prod that become visible late can be missed until a reconcile (catch_up.overlap_seconds)',
+    )
+  }
+  return cautions
+}
+
+// Transactions of koji hubs were seen open for 5 hours; an event's id is taken at their start.
+const FIVE_HOURS_MS = 5 * 3_600_000

@@ -1,0 +1,248 @@
+import { z } from 'zod'
+import {
+  absolutePath,
+  databaseUrl,
+  endpoint,
+  httpUrl,
+  integer,
+  listenAddress,
+  pattern,
+  plainText,
+  seconds,
+  topicPrefix,
+  treePath,
+  volumeName,
+} from './field-types.ts'
+import { type Loaded, option, required, type Section, unset } from './option.ts'
+import {
+  EXTERNAL_REPO_REWRITE_FIELDS,
+  externalRepoRewrites,
+  PLACEMENT_FIELDS,
+  placements,
+  TAG_REWRITE_FIELDS,
+  tagRewrites,
+} from './rule-types.ts'
+
+const policy = z.enum(['prod-wins', 'local-wins', 'hold'])
+
+/**
+ * Every setting, once. The file (TOML), the environment (`KOJI_STAGING_SYNC_PROD_HUB`), `--set`, the help and
+ * the example file all come from this table. Names carry their unit.
+ */
+export const OPTIONS = {
+  prod: {
+    hub: required({
+      type: httpUrl,
+      example: 'https://koji.example.org/kojihub',
+      help: "XML-RPC address of prod's hub. It is read anonymously and never written.",
+    }),
+    topdir: unset({
+      type: treePath,
+      example: '/mnt/prod-koji',
+      help: "prod's file tree as this service sees it: a read-only mount. Placement `volume` needs it.",
+    }),
+    link_target: unset({
+      type: treePath,
+      example: '/mnt/prod-koji',
+      help: "prod's file tree as staging's hub, builders, web server and composers see it: what links point to.",
+    }),
+    ca_file: unset({
+      type: absolutePath,
+      example: '/etc/pki/tls/certs/prod-ca.pem',
+      help: "CA certificates (PEM) that prod's hub is checked against; not set: those of the system.",
+    }),
+    requests_per_second: option(20, {
+      type: z.number().min(0.1).max(10_000),
+      help: 'Requests a second to prod at most, for everything together. Live work goes first.',
+    }),
+    concurrency: option(4, {
+      type: integer({ min: 1, max: 64 }),
+      help: 'Requests to prod at a time; from 2 on, one of them is for live work alone.',
+    }),
+    timeout_seconds: option(60, {
+      type: seconds({ min: 0.1, max: 3600 }),
+      help: 'How long prod may take to answer a request.',
+    }),
+    volumes: option<Record<string, string>>(
+      { DEFAULT: 'prod' },
+      {
+        type: z.record(volumeName, volumeName),
+        help: "Staging's volume for each of prod's volumes, by name.",
+      },
+    ),
+    allow_writable_mount: option(false, {
+      type: z.boolean(),
+      help: "Start although prod.topdir can be written to. For tests; then nothing but our care protects prod's files.",
+    }),
+  },
+  staging: {
+    database: required({
+      type: databaseUrl,
+      example: 'postgresql://koji-staging-sync@db.stg.example.org:5432/koji',
+      secret: true,
+      help: "Address of staging's Koji database. Better without a password: see database_password_file.",
+    }),
+    database_password_file: unset({
+      type: absolutePath,
+      example: '/etc/koji-staging-sync/database_password',
+      help: "File whose first line is the database's password; not set: the systemd credential `database_password`, if there is one.",
+    }),
+    hub: unset({
+      type: httpUrl,
+      example: 'https://koji.stg.example.org/kojihub',
+      help: "XML-RPC address of staging's hub. Only to refuse a mix-up with prod, and for `doctor`.",
+    }),
+    topdir: required({
+      type: treePath,
+      example: '/mnt/koji',
+      help: "Staging's file tree, writable. Never inside of prod's.",
+    }),
+    user: option('koji-staging-sync', {
+      type: plainText,
+      form: 'text',
+      help: 'Koji user that rows are created by. `init` makes it: blocked, without a password.',
+    }),
+    id_floor: option(1_000_000_000, {
+      type: integer({ min: 1, max: 2_000_000_000 }),
+      help: "Ids that staging gives out itself start above this, so that prod's ids stay free for prod's rows.",
+    }),
+    pool_size: option(12, {
+      type: integer({ min: 3, max: 200 }),
+      help: 'Connections to the database; at least 2 more than worker.concurrency.',
+    }),
+  },
+  'bus.fedmsg': {
+    endpoints: option<string[]>([], {
+      type: z.array(endpoint),
+      form: 'list',
+      help: 'ZeroMQ publishers to subscribe to (tcp://host:port). Empty: no bus, changes are found by catch-up alone.',
+    }),
+    topic_prefix: option('org.fedoraproject.prod.buildsys.', {
+      type: topicPrefix,
+      form: 'text',
+      help: "The start of the topics of prod's messages.",
+    }),
+    instance: option('primary', {
+      type: plainText,
+      form: 'text',
+      help: 'Messages of another Koji instance are refused.',
+    }),
+    base_url: unset({
+      type: httpUrl,
+      example: 'https://koji.example.org',
+      help: 'Messages that name another base_url are refused; not set: it is not looked at.',
+    }),
+    validate_signatures: option(false, {
+      type: z.boolean(),
+      help: 'Check the signatures of messages. Not in this version: true is refused.',
+    }),
+    silence_timeout_seconds: option(600, {
+      type: seconds({ min: 1 }),
+      help: 'After this long without any message the connection is opened anew.',
+    }),
+  },
+  scope: {
+    tags: option(['*'], {
+      type: z.array(pattern).min(1),
+      form: 'list',
+      help: 'Shell patterns of the tags to keep equal. What they inherit from and what their builds need follows.',
+    }),
+    exclude_tags: option(['*-side-[0-9]*'], {
+      type: z.array(pattern),
+      form: 'list',
+      help: 'Shell patterns of tags to leave out although scope.tags covers them.',
+    }),
+    builds: option('tagged', {
+      type: z.enum(['tagged', 'all']),
+      form: 'text',
+      help: '`tagged`: builds that are in a tag in scope. `all`: every complete build of prod.',
+    }),
+  },
+  conflicts: {
+    build: option('hold', {
+      type: policy,
+      form: 'text',
+      help: 'When a build of staging wants the same name or id as one of prod: prod-wins, local-wins or hold.',
+    }),
+    tag: option('prod-wins', {
+      type: policy,
+      form: 'text',
+      help: "The same for tags, targets, lists: prod-wins revokes staging's row, local-wins keeps it, hold writes nothing.",
+    }),
+    on_removed: option('hold', {
+      type: z.enum(['hold', 'prod-wins']),
+      form: 'text',
+      help: 'What prod removes although staging uses it: hold keeps and reports it, prod-wins removes it all the same.',
+    }),
+  },
+  worker: {
+    concurrency: option(8, {
+      type: integer({ min: 1, max: 128 }),
+      help: 'Keys that are converged at a time.',
+    }),
+    shutdown_grace_seconds: option(20, {
+      type: seconds({ min: 0, max: 3600 }),
+      help: 'How long work may go on after SIGTERM before it is given back.',
+    }),
+  },
+  catch_up: {
+    interval_seconds: option(60, {
+      type: seconds({ min: 1 }),
+      help: "Pause between two looks at prod's history.",
+    }),
+    overlap_seconds: option(21_600, {
+      type: seconds({ min: 0 }),
+      help: 'How far each look goes back behind the last one, for changes that became visible late.',
+    }),
+  },
+  http: {
+    listen: option('127.0.0.1:9177', {
+      type: listenAddress,
+      form: 'text',
+      help: 'Where `run` serves /metrics and /healthz: host:port, a port alone (then on 127.0.0.1), or off.',
+    }),
+  },
+  log: {
+    level: option('info', {
+      type: z.enum(['trace', 'debug', 'info', 'warn', 'error']),
+      form: 'text',
+      help: 'Log lines below this level are left out.',
+    }),
+  },
+} as const satisfies Readonly<Record<string, Section>>
+
+/** The settings that are lists of tables (`[[placement]]`); first match wins. */
+export const TABLES = {
+  placement: {
+    ...option([{ mode: 'volume' as const }], {
+      type: placements,
+      help: "Where a build's files stand, by rule; the first rule that matches counts, the last one must match everything.",
+    }),
+    fields: PLACEMENT_FIELDS,
+  },
+  external_repo_rewrite: {
+    ...option([], {
+      type: externalRepoRewrites,
+      help: "Rules for the URLs of prod's external repos; the first rule that matches counts.",
+      example: [
+        { match: '^https://kojipkgs\\.example\\.org/', replace: 'https://kojipkgs.stg.example.org/' },
+      ],
+    }),
+    fields: EXTERNAL_REPO_REWRITE_FIELDS,
+  },
+  tag_rewrite: {
+    ...option([], {
+      type: tagRewrites,
+      help: 'What must differ in staging: arches without builders there, extra settings. All rules that match are applied in order.',
+      example: [{ tags: ['f*-build'], arches: ['x86_64', 'aarch64'], extra: { 'repo.auto': false } }],
+    }),
+    fields: TAG_REWRITE_FIELDS,
+  },
+} as const
+
+/** All settings after loading, by section, named as in the file. */
+export type Settings = {
+  readonly [S in keyof typeof OPTIONS]: {
+    readonly [N in keyof (typeof OPTIONS)[S]]: Loaded<(typeof OPTIONS)[S][N]>
+  }
+} & { readonly [T in keyof typeof TABLES]: z.output<(typeof TABLES)[T]['type']> }

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { arch, pattern, plainText, regularExpression } from './field-types.ts'
+
+/** The tables that may stand more than once. First the fields of each, with their help; then the types. */
+
+const patterns = z.array(pattern).min(1)
+
+/** What a tag's extra may hold: what JSON can. TOML's dates are not among it. */
+const json: z.ZodType<unknown> = z.lazy(() =>
+  z.union([z.string(), z.number(), z.boolean(), z.array(json), z.record(z.string(), json)], {
+    error: 'must be a value that JSON has: text, number, true or false, list, table',
+  }),
+)
+
+const PLACEMENT_MODES = ['volume', 'farm', 'copy', 'in-place'] as const
+
+/** The modes that this version carries out; the others are refused by name. */
+const READY_MODES: readonly string[] = ['volume']
+
+export const PLACEMENT_FIELDS = {
+  tags: { type: patterns.optional(), help: 'Shell patterns of tags that the build is in; absent: any.' },
+  packages: { type: patterns.optional(), help: 'Shell patterns of package names; absent: any.' },
+  btypes: {
+    type: z.array(plainText).min(1).optional(),
+    help: 'Build types (rpm, maven, image, module, ...); absent: any.',
+  },
+  mode: {
+    type: z.enum(PLACEMENT_MODES).refine((mode) => READY_MODES.includes(mode), {
+      error: `is a mode that is not in this version yet; it knows ${READY_MODES.join(', ')}`,
+    }),
+    help: `How files stand in staging. This version knows: ${READY_MODES.join(', ')}.`,
+  },
+} as const
+
+export const EXTERNAL_REPO_REWRITE_FIELDS = {
+  match: { type: regularExpression, help: 'Regular expression that is searched for in the URL.' },
+  replace: { type: z.string(), help: 'What takes its place; $1 is the first group.' },
+} as const
+
+export const TAG_REWRITE_FIELDS = {
+  tags: { type: patterns, help: 'Shell patterns of the tags that this rule is for.' },
+  arches: { type: z.array(arch).optional(), help: 'Arches to keep, of those that prod has; absent: all.' },
+  extra: {
+    type: z.record(plainText, json).optional(),
+    help: 'Extra keys to set. A key with a dot needs quotes: "repo.auto" = false.',
+  },
+  remove_extra: { type: z.array(plainText).min(1).optional(), help: 'Extra keys to leave out.' },
+} as const
+
+type Fields = Readonly<Record<string, { readonly type: z.ZodType; readonly help: string }>>
+
+function table<F extends Fields>(fields: F) {
+  type Shape = { [N in keyof F]: F[N]['type'] }
+  const shape = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.type]))
+  return z.array(z.strictObject(shape as Shape))
+}
+
+export const placements = table(PLACEMENT_FIELDS)
+export const externalRepoRewrites = table(EXTERNAL_REPO_REWRITE_FIELDS)
+export const tagRewrites = table(TAG_REWRITE_FIELDS)

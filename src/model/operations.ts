@@ -1,0 +1,92 @@
+import type { Key } from './key.ts'
+
+/** One precondition as `doctor` saw it. */
+export interface Check {
+  /** `part.what`, stable: `hub.version`, `database.schema`, `storage.mount` */
+  readonly name: string
+  readonly status: 'ok' | 'warn' | 'fail'
+  /** What was found, in one line. */
+  readonly message: string
+  /** What to do about it; null where nothing is to do. */
+  readonly todo: string | null
+  /** True where writing would be dangerous (wrong hub, writable prod): exit 14 instead of 1. */
+  readonly unsafe?: boolean
+}
+
+/** What `init` did. Running it twice reports `unchanged` for everything. */
+export interface InitReport {
+  readonly steps: readonly {
+    readonly what: string
+    readonly outcome: 'done' | 'unchanged'
+    readonly detail: string
+  }[]
+  /** Things that stood in staging and equal prod's: ours from now on. Names by kind. */
+  readonly adopted: Readonly<Record<string, readonly string[]>>
+  /** Things that stood in staging and do not equal prod's: local. Counts by kind. */
+  readonly local: Readonly<Record<string, number>>
+}
+
+/** How `sync` ended for one of the keys that were asked for. */
+export interface SyncedKey {
+  /** The key as it was typed. */
+  readonly key: Key
+  readonly outcome: 'unchanged' | 'applied' | 'skipped' | 'held' | 'waiting' | 'failed' | 'parked'
+  /** Why, for everything but `unchanged` and `applied`. */
+  readonly reason: string | null
+  /** Rows that were written. */
+  readonly rows: number
+  readonly elapsedMs: number
+}
+
+/** What `status` shows; read from staging's database alone, so it works while the daemon is down. */
+export interface StatusReport {
+  readonly queue: {
+    readonly live: number
+    readonly sweep: number
+    readonly waiting: number
+    readonly claimed: number
+    readonly parked: number
+    readonly oldestSeconds: number
+  }
+  /** Owned rows by kind (`build`, `rpm`, `tag`). */
+  readonly owned: Readonly<Record<string, number>>
+  /** Clashes that stand, by kind. */
+  readonly clashes: Readonly<Record<string, number>>
+  /** The parked keys, oldest first, bounded; `queue.parked` has the full count. */
+  readonly parked: readonly {
+    readonly key: string
+    readonly code: string
+    readonly reason: string
+    readonly attempts: number
+    /** when it was parked, ISO 8601 */
+    readonly since: string
+  }[]
+  /** Where each source of catch-up stands, in prod's ids and prod's clock. */
+  readonly cursors: readonly {
+    readonly source: string
+    readonly event: number | null
+    /** of the last success, ISO 8601; null: never */
+    readonly lastSuccess: string | null
+  }[]
+  /** Announcements to staging's kojira that a crash left unpaid. */
+  readonly debts: number
+}
+
+/**
+ * The work behind the commands. Made by `context.ts`, used by `cli`.
+ *
+ * MUST: an aborted signal ends a method soon, with StopError or normally, after claims are given back. Errors that end the
+ * process are the classes of errors.ts. `destroy` may be called at any time after the methods have ended, once.
+ */
+export interface Operations {
+  init(signal: AbortSignal): Promise<InitReport>
+  /** Never throws for a failing precondition: that is a Check. */
+  doctor(signal: AbortSignal): AsyncIterable<Check>
+  /** The daemon; returns when the signal stops it. */
+  run(signal: AbortSignal): Promise<void>
+  /** Each key once, in the order in which they end. */
+  sync(keys: readonly Key[], signal: AbortSignal): AsyncIterable<SyncedKey>
+  status(signal: AbortSignal): Promise<StatusReport>
+  /** Closes connections, sockets, the HTTP listener. */
+  destroy(): Promise<void>
+}
