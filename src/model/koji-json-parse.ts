@@ -6,7 +6,8 @@ const MAX_DEPTH = 500
 
 const SPACE = /[ \t\n\r]*/y
 const NUMBER = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+/** All but controls, `"` and `\`; then escapes with more of them between. */
+const STRING = /"[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*"/y
 const WORD = /-?[A-Za-z]+/y
 
 const WORDS: ReadonlyMap<string, () => Value> = new Map<string, () => Value>([
