@@ -6,8 +6,6 @@ const MAX_DEPTH = 500
 
 const SPACE = /[ \t\n\r]*/y
 const NUMBER = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y
-/** All but controls, `"` and `\`; then escapes with more of them between. */
-const STRING = /"[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*"/y
 const WORD = /-?[A-Za-z]+/y
 
 const WORDS: ReadonlyMap<string, () => Value> = new Map<string, () => Value>([
@@ -44,6 +42,27 @@ class Cursor {
     return match
   }
 
+  /** The string that starts here, and moves past it; null if none does. */
+  takeString(): string | null {
+    if (this.#text[this.#position] !== '"') return null
+    let end = this.#position
+    // A quote ends the string if an even number of backslashes stands before it. No expression: they recurse.
+    let backslashes = 0
+    do {
+      end = this.#text.indexOf('"', end + 1)
+      if (end === -1) throw this.invalid('the end of a string')
+      backslashes = 0
+      while (this.#text[end - 1 - backslashes] === '\\') backslashes += 1
+    } while (backslashes % 2 === 1)
+    try {
+      const value: string = JSON.parse(this.#text.slice(this.#position, end + 1))
+      this.#position = end + 1
+      return value
+    } catch {
+      throw this.invalid('a string')
+    }
+  }
+
   /** Moves past white space and `mark`, if that is next. */
   skip(mark: string): boolean {
     this.take(SPACE)
@@ -68,8 +87,8 @@ function readValue(cursor: Cursor, depth: number): Value {
   if (depth > MAX_DEPTH) throw cursor.invalid(`nesting of at most ${MAX_DEPTH}`)
   if (cursor.skip('{')) return readStruct(cursor, depth)
   if (cursor.skip('[')) return readArray(cursor, depth)
-  const string = cursor.take(STRING)
-  if (string !== null) return JSON.parse(string[0])
+  const string = cursor.takeString()
+  if (string !== null) return string
   const number = cursor.take(NUMBER)
   if (number !== null) return numberOf(number)
   const word = WORDS.get(cursor.take(WORD)?.[0] ?? '')
@@ -98,9 +117,9 @@ function readStruct(cursor: Cursor, depth: number): Value {
   if (cursor.skip('}')) return members
   do {
     cursor.take(SPACE)
-    const name = cursor.take(STRING)
+    const name = cursor.takeString()
     if (name === null || !cursor.skip(':')) throw cursor.invalid('a name and ":"')
-    members[JSON.parse(name[0])] = readValue(cursor, depth + 1)
+    members[name] = readValue(cursor, depth + 1)
   } while (cursor.skip(','))
   if (!cursor.skip('}')) throw cursor.invalid('"," or "}"')
   return members
