@@ -1,0 +1,29 @@
+import type { Timestamp } from '../model/time.ts'
+import type { Sql, Tx } from './database.ts'
+
+/** How far a source was read, in prod's ids and prod's clock. */
+export interface Cursor {
+  readonly event: number | null
+  readonly time: Timestamp | null
+}
+
+/** Null: this source was never read. */
+export async function getCursor(sql: Sql, name: string): Promise<Cursor | null> {
+  const [row] = await sql.query<Cursor>(
+    'cursor.get',
+    `select event, to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from staging_sync.cursor where name = $1`,
+    [name],
+  )
+  return row ?? null
+}
+
+/** Moves a cursor, in the transaction of the last mark that it covers. */
+export async function setCursor(tx: Tx, name: string, { event, time }: Cursor): Promise<void> {
+  await tx.query(
+    'cursor.set',
+    `insert into staging_sync.cursor as c (name, event, time) values ($1, $2, $3::text::timestamp)
+     on conflict (name) do update set event = excluded.event, time = excluded.time
+      where (c.event, c.time) is distinct from (excluded.event, excluded.time)`,
+    [name, event, time],
+  )
+}

@@ -1,0 +1,95 @@
+import type { Timestamp } from '../model/time.ts'
+import type { Sql, Tx } from './database.ts'
+
+/** A prod event and the staging event that stands for it within one key. */
+export interface EventPair {
+  readonly prodEvent: number
+  readonly stagingEvent: number
+}
+
+/**
+ * Takes fresh events, ascending, with the database's time of now. The same as Koji's get_event() (docs/schema.sql),
+ * but as an insert: so the transaction knows that it changed something, and one statement makes them all.
+ */
+export async function allocate(tx: Tx, count: number): Promise<number[]> {
+  if (count === 0) return []
+  const rows = await tx.query<{ id: number }>(
+    'events.allocate',
+    'insert into events (time) select clock_timestamp() from generate_series(1, $1::int) returning id',
+    [count],
+  )
+  return rows.map(({ id }) => id).sort((a, b) => a - b)
+}
+
+/** One fresh staging event per distinct prod event, in the same order. Take them late: others' repos wait for none. */
+export async function allocateEvents(tx: Tx, prodEvents: Iterable<number>): Promise<Map<number, number>> {
+  const prod = [...new Set(prodEvents)].sort((a, b) => a - b)
+  const staging = await allocate(tx, prod.length)
+  return new Map(prod.map((event, index) => [event, staging[index] as number]))
+}
+
+/** Remembers which staging event stands for which prod event of a key (`formatKey`'s text). */
+export async function recordEventMap(tx: Tx, key: string, pairs: readonly EventPair[]): Promise<void> {
+  if (pairs.length === 0) return
+  await tx.query(
+    'events.map',
+    `insert into staging_sync.event_map (key, prod_event, staging_event)
+     select $1, prod_event, staging_event from unnest($2::bigint[], $3::bigint[]) as r(prod_event, staging_event)
+     on conflict (key, staging_event) do nothing`,
+    [key, pairs.map(({ prodEvent }) => prodEvent), pairs.map(({ stagingEvent }) => stagingEvent)],
+  )
+}
+
+/** The newest prod event that was ever applied for a key; null: none. */
+export async function lastMapped(sql: Sql, key: string): Promise<number | null> {
+  const [row] = await sql.query<{ event: number | null }>(
+    'events.last-mapped',
+    'select max(prod_event) as event from staging_sync.event_map where key = $1',
+    [key],
+  )
+  return row?.event ?? null
+}
+
+/** What was recorded for a key, newest first, at most `limit`. */
+export function readEventMap(sql: Sql, key: string, limit = 1000): Promise<EventPair[]> {
+  return sql.query<EventPair>(
+    'events.read-map',
+    `select prod_event as "prodEvent", staging_event as "stagingEvent" from staging_sync.event_map
+      where key = $1 order by staging_event desc limit $2`,
+    [key, limit],
+  )
+}
+
+/**
+ * The event for `build.create_event`, which is not versioned: prod's id with prod's time, where that id lies below
+ * the floor and is free (or is just this event already); else a fresh event. Without a floor (before `init`) always
+ * a fresh one.
+ */
+export async function ensureProdEvent(tx: Tx, prodEvent: number, time: Timestamp): Promise<number> {
+  const inserted = await tx.query(
+    'events.prod-insert',
+    `insert into events (id, time)
+     select $1::bigint, $2::text::timestamp at time zone 'UTC' where $1::bigint <
+       (select value::bigint from staging_sync.setting where key = 'id_floor')
+     on conflict (id) do nothing returning id`,
+    [prodEvent, time],
+  )
+  if (inserted.length > 0) return prodEvent
+  const same = await tx.query(
+    'events.prod-same',
+    `select 1 from events where id = $1::bigint and time = $2::text::timestamp at time zone 'UTC'`,
+    [prodEvent, time],
+  )
+  if (same.length > 0) return prodEvent
+  const [fresh] = await allocate(tx, 1)
+  return fresh as number
+}
+
+/** The highest event that is visible; 0 when there is none. */
+export async function lastEvent(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ id: number }>(
+    'events.last',
+    'select coalesce(max(id), 0) as id from events',
+  )
+  return row?.id ?? 0
+}

@@ -1,0 +1,73 @@
+import type { Tx } from './database.ts'
+import { VERSIONED, type VersionedName } from './versioned-tables.ts'
+
+/** The window over which inferred removals are counted. */
+const WINDOW = `interval '1 hour'`
+
+/** What may always be removed in an hour, rows of a kind. */
+export const REMOVALS_FLOOR = 1000
+
+/** The share of the owned rows of a kind that may be removed in an hour. */
+export const REMOVALS_SHARE = 0.05
+
+/**
+ * Spends of the hourly budget of *inferred* removals (prod's list merely no longer shows a row), which all daemons
+ * share. `kind` is the name of a versioned table or a kind of `staging_sync.owned`. What was allowed counts only if
+ * the transaction commits. Takes the kind's gate, so ask for it before taking locks of Koji's rows.
+ *
+ * `ownedTotal`: rows of that kind that are ours; counted, if need be, when absent.
+ */
+export async function spendRemovals(
+  tx: Tx,
+  kind: string,
+  count: number,
+  ownedTotal?: number,
+): Promise<{ allowed: number }> {
+  if (count <= 0) return { allowed: 0 }
+  await tx.query(
+    'removals.gate',
+    `insert into staging_sync.removal_gate as g (kind) values ($1) on conflict (kind) do update set kind = g.kind`,
+    [kind],
+  )
+  const [spent] = await tx.query<{ count: number }>(
+    'removals.spent',
+    `select coalesce(sum(count), 0)::bigint as count from staging_sync.removal
+      where kind = $1 and removed_at > clock_timestamp() - ${WINDOW}`,
+    [kind],
+  )
+  const used = spent?.count ?? 0
+  let budget = REMOVALS_FLOOR
+  if (used + count > budget) {
+    const owned = ownedTotal ?? (await countOwnedRows(tx, kind)) + used
+    budget = Math.max(budget, Math.floor(owned * REMOVALS_SHARE))
+  }
+  const allowed = Math.max(0, Math.min(count, budget - used))
+  if (allowed > 0) {
+    await tx.query(
+      'removals.spend',
+      `with forgotten as (delete from staging_sync.removal where kind = $1 and removed_at < clock_timestamp() - ${WINDOW})
+       insert into staging_sync.removal (kind, count) values ($1, $2)`,
+      [kind, allowed],
+    )
+  }
+  return { allowed }
+}
+
+/** Only when more than the floor is asked for: it may scan a large table. */
+async function countOwnedRows(tx: Tx, kind: string): Promise<number> {
+  const [row] = Object.hasOwn(VERSIONED, kind)
+    ? await tx.query<{ count: number }>(
+        `removals.count.${kind}`,
+        `select count(*) as count from ${kind satisfies string as VersionedName}
+          where active and (creator_id = (select value::int from staging_sync.setting where key = 'user_id')
+                            or create_event <= (select value::int from staging_sync.setting where key = 'seed_event'))`,
+        [],
+        { prepare: false },
+      )
+    : await tx.query<{ count: number }>(
+        'removals.count',
+        'select count(*) as count from staging_sync.owned where kind = $1',
+        [kind],
+      )
+  return row?.count ?? 0
+}

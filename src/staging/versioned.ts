@@ -1,0 +1,188 @@
+import { AgainError } from '../errors.ts'
+import type { Catalog } from './catalog.ts'
+import type { Cell } from './cell.ts'
+import type { Sql, Tx } from './database.ts'
+import { ident, insertRows, joinOn, output, type Row, recordset, whereClause } from './rows.ts'
+import { VERSIONED, type VersionedName } from './versioned-tables.ts'
+
+/** One version of one thing. Events and users are staging's. */
+export interface VersionedRow {
+  /** Key and values; a column that staging's schema lacks is absent. */
+  readonly cells: Row
+  readonly createEvent: number
+  /** null: active */
+  readonly revokeEvent: number | null
+  readonly creatorId: number
+  readonly revokerId: number | null
+}
+
+export type Where = Readonly<Record<string, Cell | readonly Cell[]>>
+
+/** Active rows, in key order. */
+export function readActive(
+  sql: Sql,
+  catalog: Catalog,
+  table: VersionedName,
+  where: Where,
+): Promise<VersionedRow[]> {
+  const key = VERSIONED[table].key.map((name) => `t.${ident(name)}`).join(', ')
+  return read(sql, catalog, table, where, (columns, condition) => ({
+    name: `versioned.active.${table}`,
+    text: `select ${columns} from ${ident(table)} t where t.active and ${condition} order by ${key}`,
+  }))
+}
+
+/** Of each key, also of those that are active again, the row that was revoked last, in key order. */
+export function readLatestRevoked(
+  sql: Sql,
+  catalog: Catalog,
+  table: VersionedName,
+  where: Where,
+): Promise<VersionedRow[]> {
+  const key = VERSIONED[table].key.map((name) => `t.${ident(name)}`).join(', ')
+  return read(sql, catalog, table, where, (columns, condition) => ({
+    name: `versioned.revoked.${table}`,
+    text: `select distinct on (${key}) ${columns} from ${ident(table)} t
+            where t.active is null and ${condition}
+            order by ${key}, t.revoke_event desc, t.create_event desc`,
+  }))
+}
+
+/**
+ * Locks active rows in key order, in one statement that never waits, and verifies that they still are as they were
+ * read. Nothing refers to versioned rows by foreign key, so `for update` hinders only who revokes them.
+ *
+ * Throws AgainError: DATABASE_RACE (somebody holds one), ROW_CHANGED (revoked or replaced meanwhile).
+ */
+export async function lockActive(
+  tx: Tx,
+  catalog: Catalog,
+  table: VersionedName,
+  rows: readonly VersionedRow[],
+): Promise<void> {
+  if (rows.length === 0) return
+  const identity = identityOf(table)
+  const set = recordset(catalog, table, identity, rows.map(identify))
+  const order = VERSIONED[table].key.map((name) => `t.${ident(name)}`).join(', ')
+  const found = await tx.query<Record<string, unknown>>(
+    `versioned.lock.${table}`,
+    `select ${selectList(catalog, table)} from ${ident(table)} t join ${set.from} on ${joinOn(identity)}
+      where t.active order by ${order} for update of t nowait`,
+    [set.json],
+    { prepare: false },
+  )
+  const now = new Set(found.map((row) => fingerprint(table, toVersioned(row))))
+  const changed = rows.filter((row) => !now.has(fingerprint(table, row)))
+  if (changed.length > 0) throw rowChanged(table, changed.length)
+}
+
+/** Revokes active rows, each at its event. Lock them first. Throws AgainError ROW_CHANGED if one is not active. */
+export async function revokeRows(
+  tx: Tx,
+  catalog: Catalog,
+  table: VersionedName,
+  rows: readonly { readonly row: VersionedRow; readonly event: number }[],
+  revokerId: number,
+): Promise<void> {
+  if (rows.length === 0) return
+  const identity = identityOf(table)
+  const set = recordset(
+    catalog,
+    table,
+    [...identity, 'revoke_event', 'revoker_id'],
+    rows.map(({ row, event }) => ({ ...identify(row), revoke_event: event, revoker_id: revokerId })),
+  )
+  const revoked = await tx.query(
+    `versioned.revoke.${table}`,
+    `update ${ident(table)} t set revoke_event = r.revoke_event, revoker_id = r.revoker_id, active = null
+       from ${set.from} where ${joinOn(identity)} and t.active returning 1`,
+    [set.json],
+    { prepare: false },
+  )
+  if (revoked.length !== rows.length) throw rowChanged(table, rows.length - revoked.length)
+}
+
+/**
+ * Creates active rows, each at its event; all revoking of the same transaction comes before. `creatorId` of a row
+ * wins over the common one (local rows that are re-tagged in their place keep their creator).
+ *
+ * Throws AgainError DATABASE_RACE where an active row stands in the way, KeyError as `insertRows`.
+ */
+export async function createRows(
+  tx: Tx,
+  catalog: Catalog,
+  table: VersionedName,
+  rows: readonly { readonly cells: Row; readonly event: number; readonly creatorId?: number }[],
+  creatorId: number,
+): Promise<void> {
+  await insertRows(
+    tx,
+    catalog,
+    table,
+    rows.map((row) => ({
+      ...row.cells,
+      create_event: row.event,
+      creator_id: row.creatorId ?? creatorId,
+      active: true,
+    })),
+  )
+}
+
+async function read(
+  sql: Sql,
+  catalog: Catalog,
+  table: VersionedName,
+  where: Where,
+  statement: (columns: string, condition: string) => { name: string; text: string },
+): Promise<VersionedRow[]> {
+  const { text: condition, values, never } = whereClause(catalog, table, where)
+  if (never) return []
+  const { name, text } = statement(selectList(catalog, table), condition)
+  const rows = await sql.query<Record<string, unknown>>(name, text, values, { prepare: false })
+  return rows.map(toVersioned)
+}
+
+const VERSION_COLUMNS = ['create_event', 'revoke_event', 'creator_id', 'revoker_id']
+
+function selectList(catalog: Catalog, table: VersionedName): string {
+  const { key, values } = VERSIONED[table]
+  return [...key, ...values, ...VERSION_COLUMNS]
+    .filter((name) => catalog.has(table, name))
+    .map((name) => output(catalog, table, name))
+    .join(', ')
+}
+
+function toVersioned(row: Record<string, unknown>): VersionedRow {
+  const { create_event, revoke_event, creator_id, revoker_id, ...cells } = row
+  return {
+    cells: cells as Row,
+    createEvent: create_event as number,
+    revokeEvent: revoke_event as number | null,
+    creatorId: creator_id as number,
+    revokerId: revoker_id as number | null,
+  }
+}
+
+/** What finds one version: its key and its create event. */
+function identityOf(table: VersionedName): string[] {
+  return [...VERSIONED[table].key, 'create_event']
+}
+
+function identify(row: VersionedRow): Row {
+  return { ...row.cells, create_event: row.createEvent }
+}
+
+function fingerprint(table: VersionedName, row: VersionedRow): string {
+  const { key, values } = VERSIONED[table]
+  return JSON.stringify([
+    row.createEvent,
+    row.creatorId,
+    ...[...key, ...values].map((name) => row.cells[name] ?? null),
+  ])
+}
+
+function rowChanged(table: string, count: number): AgainError {
+  return new AgainError('ROW_CHANGED', `${table}: ${count} rows changed since they were read`, {
+    detail: { table, count },
+  })
+}
