@@ -3,6 +3,7 @@ export type PlacementMode = 'volume' | 'farm' | 'copy' | 'in-place'
 
 /** What a placement must know of a build: names as prod's hub gave them, unchecked. */
 export interface PlacedBuild {
+  /** Prod's id: a draft's release holds it. */
   readonly buildId: number
   readonly name: string
   readonly version: string
@@ -23,13 +24,19 @@ export interface PlacedBuild {
  * writing through a path that resolves into prod's tree.
  *
  * Throws KeyError STORAGE_SOURCE_MISSING (prod has no such directory yet: retried, then parked), KeyError STORAGE_NAME_UNSAFE,
- * KeyError STORAGE_CLASH (something of staging's stands there), OutageError('storage') for a sick disk or mount.
+ * KeyError STORAGE_CLASH (something of staging's stands there), KeyError STORAGE_OWNER (may not give files away), AgainError
+ * STORAGE_RACE (somebody works in the same place), OutageError('storage') for a sick disk or mount.
  */
 export interface Placement {
   readonly mode: PlacementMode
   /** True when every path is as `place` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>
-  /** Takes away what `place` made, and only that; what staging added or replaced stays and is named in the result. */
-  remove(build: PlacedBuild): Promise<{ readonly left: readonly string[] }>
+  /**
+   * Takes away what `place` made, and only that; what staging added or replaced stays and is named in the result.
+   *
+   * A build that moved (another volume, a draft that was promoted) is placed anew first, then its rows are written, then what it
+   * was is removed with `successor`: what belongs to that stays, and a draft's old name leads to the new one, as in Koji.
+   */
+  remove(build: PlacedBuild, successor?: PlacedBuild): Promise<{ readonly left: readonly string[] }>
 }

@@ -1,0 +1,186 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { BigIntStats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { KeyError } from '../errors.ts'
+import { FileError, isErrno, orNull } from './errno.ts'
+import type { At, TreeWriter } from './files.ts'
+
+const GROUP_WRITE = 0o020n
+
+/**
+ * An open directory of staging's tree. Everything goes through the handle (`/proc/self/fd/N/name`), so a component
+ * that somebody swaps for a link after we looked is never followed: what was proved of the handle stays true.
+ * What is left of the race: the directory itself may be moved or removed meanwhile. Then our calls fail with ENOENT, or the
+ * last look by path, at the end of placing, does not find what was placed.
+ */
+export class Directory {
+  /** Real path, without any link in it. */
+  readonly path: string
+  readonly #files: TreeWriter
+  readonly #handle: FileHandle
+
+  private constructor(path: string, handle: FileHandle, files: TreeWriter) {
+    this.path = path
+    this.#handle = handle
+    this.#files = files
+  }
+
+  /**
+   * Opens the directory at `root` + `names`. Null: it, or a directory above it, is not there. Throws KeyError STORAGE_CLASH when
+   * a component below `root` is a link or no directory. `root` must be a real path.
+   */
+  static async open(files: TreeWriter, root: string, names: readonly string[]): Promise<Directory | null> {
+    const path = [root, ...names].join('/')
+    const handle = await openOrNull(files, path, root, names)
+    if (handle === null) return null
+    const directory = new Directory(path, handle, files)
+    // The handle's own path, from the kernel: equal only when no component was a link.
+    const real = await directory.#closing(() =>
+      files.readlink({ path: `/proc/self/fd/${handle.fd}`, shown: path }),
+    )
+    if (real === path) return directory
+    await handle.close()
+    if (real === `${path} (deleted)`) return null
+    return throwFirstLink(files, root, names)
+  }
+
+  at(name: string): At {
+    return { path: `/proc/self/fd/${this.#handle.fd}/${name}`, shown: `${this.path}/${name}` }
+  }
+
+  /** Device and inode, owner and mode of the directory itself. */
+  stat() {
+    return this.#files.stat({ path: `/proc/self/fd/${this.#handle.fd}`, shown: this.path })
+  }
+
+  /** Opens a directory in it. Null: not there. Throws KeyError STORAGE_CLASH when it is a link or no directory. */
+  async child(name: string): Promise<Directory | null> {
+    try {
+      const handle = await orNull(this.#files.openDirectory(this.at(name)))
+      return handle === null ? null : new Directory(`${this.path}/${name}`, handle, this.#files)
+    } catch (error) {
+      if (!isErrno(error, 'ENOTDIR', 'ELOOP')) throw error
+      throw await clashAt(this.#files, this.at(name))
+    }
+  }
+
+  /**
+   * Makes a directory with the owner and mode of this one, so that staging's hub can work in it. It gets them under another
+   * name first: a crash leaves no directory that the hub cannot write. That name is always the same, so the next try clears it
+   * without listing what may be a directory of 20,000 packages. False: somebody else has made it.
+   */
+  async make(name: string): Promise<boolean> {
+    const parent = await this.stat()
+    const temporary = this.at(unfinishedName(name))
+    await this.clearUnfinished(name)
+    await this.#files.mkdir(temporary, Number(parent.mode & 0o777n))
+    try {
+      const made = await this.#files.lstat(temporary)
+      if ((made.mode & 0o7777n) !== (parent.mode & 0o7777n))
+        await this.#files.chmod(temporary, Number(parent.mode & 0o7777n))
+      if (made.uid !== parent.uid || made.gid !== parent.gid) await this.#give(temporary, made, parent)
+      await this.#files.rename(temporary, this.at(name))
+      return true
+    } catch (error) {
+      await this.#files.rmdir(temporary).catch(() => {})
+      if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false
+      throw error
+    }
+  }
+
+  /** Where the parent lets its group write, or only the group differs, the mode alone will do. */
+  async #give(at: At, made: BigIntStats, parent: BigIntStats): Promise<void> {
+    try {
+      await this.#files.lchown(at, Number(parent.uid), Number(parent.gid))
+    } catch (error) {
+      if (!isErrno(error, 'EPERM')) throw error
+      if (made.uid !== parent.uid && (parent.mode & GROUP_WRITE) === 0n)
+        throw ownerError(at.shown, parent.uid, error)
+    }
+  }
+
+  /** Takes away what a crash left of an earlier `make(name)`. */
+  async clearUnfinished(name: string): Promise<void> {
+    await orNull(this.#files.rmdir(this.at(unfinishedName(name))))
+  }
+
+  /** Takes away what a crash left of earlier links to be at `name`. For directories with few names. */
+  async sweep(name: string): Promise<void> {
+    const prefix = temporaryPrefix(name)
+    const names = await this.#files.list(this.at('.'), Number.POSITIVE_INFINITY)
+    for (const stray of names.filter((other) => other.startsWith(prefix))) {
+      const at = this.at(stray)
+      if ((await orNull(this.#files.lstat(at)))?.isSymbolicLink() === true)
+        await orNull(this.#files.unlink(at))
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.#files.sync(this.#handle, this.path)
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+
+  async #closing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      await this.#handle.close()
+      throw error
+    }
+  }
+}
+
+/** A name that nobody else uses, short enough for any `name`, and known again by `sweep`. */
+export function temporaryName(name: string): string {
+  return `${temporaryPrefix(name)}${randomBytes(4).toString('hex')}`
+}
+
+function unfinishedName(name: string): string {
+  return `${temporaryPrefix(name)}new`
+}
+
+function temporaryPrefix(name: string): string {
+  return `.kss-${createHash('sha256').update(name).digest('hex').slice(0, 16)}-`
+}
+
+/** What stays unlike its surroundings because we may not give files away. */
+export function ownerError(path: string, uid: bigint, cause: unknown): KeyError {
+  const text = `${path} must belong to user id ${uid}, and this process may not give files away; run it as that user or with CAP_CHOWN`
+  return new KeyError('STORAGE_OWNER', text, { detail: { path, uid: Number(uid) }, cause })
+}
+
+async function openOrNull(
+  files: TreeWriter,
+  path: string,
+  root: string,
+  names: readonly string[],
+): Promise<FileHandle | null> {
+  try {
+    return await orNull(files.openDirectory(path))
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR', 'ELOOP')) return throwFirstLink(files, root, names)
+    throw error
+  }
+}
+
+/** Names the component that is not a real directory. */
+async function throwFirstLink(files: TreeWriter, root: string, names: readonly string[]): Promise<never> {
+  let path = root
+  for (const name of names) {
+    path = `${path}/${name}`
+    if (!(await files.lstat(path)).isDirectory()) throw await clashAt(files, { path, shown: path })
+  }
+  // It was one a moment ago.
+  throw new FileError('staging', 'open', path, 'ENOENT', undefined)
+}
+
+async function clashAt(files: TreeWriter, at: At): Promise<KeyError> {
+  const text = await files.readlink(at).catch(() => null)
+  const what = text === null ? 'no directory' : `a link to ${JSON.stringify(text)}`
+  return new KeyError('STORAGE_CLASH', `${at.shown} is ${what}; only a real directory is followed there`, {
+    detail: { path: at.shown, link: text },
+  })
+}

@@ -1,0 +1,59 @@
+import { SafetyError } from '../errors.ts'
+import { Directory } from './directory.ts'
+import type { TreeWriter } from './files.ts'
+
+/** One attempt to change staging's tree: what it opened, and how to take back what it did. */
+export class Work {
+  readonly #files: TreeWriter
+  readonly #root: string
+  /** `device:inode` of directories of prod's tree: never to be written in, however they came to be here. */
+  readonly #prod: ReadonlySet<string>
+  readonly #opened: Directory[] = []
+  readonly #undo: (() => Promise<unknown>)[] = []
+
+  /** `root` is the real path of staging's tree. */
+  constructor(files: TreeWriter, root: string, prod: ReadonlySet<string>) {
+    this.#files = files
+    this.#root = root
+    this.#prod = prod
+  }
+
+  /**
+   * Opens a directory below the root, makes what is missing of it. Throws KeyError STORAGE_CLASH at a link on the way, SafetyError
+   * STORAGE_INSIDE_PROD where prod's tree is mounted within staging's.
+   */
+  async directory(names: readonly string[]): Promise<Directory> {
+    const there = await Directory.open(this.#files, this.#root, names)
+    if (there !== null) return this.#keep(there)
+    const name = names.at(-1)
+    // The root itself is never made: a missing one is a disk that is not mounted.
+    if (name === undefined) throw new Error('unreachable: the root was looked at before')
+    const parent = await this.directory(names.slice(0, -1))
+    const made = await parent.make(name)
+    if (made) this.#undo.push(() => this.#files.rmdir(parent.at(name)))
+    // Gone again: somebody else took it away, being empty.
+    return this.#keep((await parent.child(name)) ?? (await this.directory(names)))
+  }
+
+  /** To be run, last one first, when the attempt fails. */
+  onFailure(undo: () => Promise<unknown>): void {
+    this.#undo.push(undo)
+  }
+
+  /** Takes back what was done. What cannot be is left: the next attempt finds it. */
+  async takeBack(): Promise<void> {
+    for (const undo of this.#undo.reverse()) await undo().catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    for (const directory of this.#opened) await directory.close()
+  }
+
+  async #keep(directory: Directory): Promise<Directory> {
+    this.#opened.push(directory)
+    const { dev, ino } = await directory.stat()
+    if (!this.#prod.has(`${dev}:${ino}`)) return directory
+    const text = `${directory.path} is a directory of prod's tree; staging's tree must not hold prod's, nor be it`
+    throw new SafetyError('STORAGE_INSIDE_PROD', text, { detail: { path: directory.path } })
+  }
+}
