@@ -12,10 +12,25 @@ export interface Claim {
   readonly priority: Priority
   /** The key's own failures so far. */
   readonly attempts: number
-  readonly expect: readonly Expectation[]
+  readonly expect: readonly ClaimedExpectation[]
+  /** How often in a row this key has waited for others; a converger may stop waiting past a number of its own. */
+  readonly waits: number
+  /** Of the dependencies that it waited for: those that are parked now. Go on without them; their end marks this key. */
+  readonly parkedDependencies: readonly Key[]
   /** When the oldest mark of this round was made, milliseconds since 1970 by the database's clock. */
   readonly markedAtMs: number
 }
+
+/** An expectation with its age: when it was marked last, milliseconds since 1970 by the database's clock. */
+export interface ClaimedExpectation extends Expectation {
+  readonly sinceMs: number
+}
+
+/** The channel on which marks, wakes and keys given back are told, once per batch; the payload is empty. */
+export const QUEUE_CHANNEL = 'staging_sync_queue'
+
+/** How a claim ended: `done`, the row is gone; `again`, another round is due; `lost`, the token was no longer ours. */
+export type Ending = 'done' | 'again' | 'lost'
 
 /**
  * The durable queue in staging's database: one row per key, shared by all daemons. See `docs/design.md`.
@@ -23,22 +38,29 @@ export interface Claim {
  * MUST: `mark` is durable when it returns. `fence` is the last statement of the applying transaction.
  */
 export interface Queue {
-  /** Marks keys dirty: generation + 1, the better priority, sorted, bounded per transaction, one NOTIFY per batch. */
+  /**
+   * Marks keys dirty: generation + 1, the better priority, sorted, bounded per transaction, one NOTIFY per transaction.
+   * Wakes keys in backoff; parked ones start again. Throws KeyError QUEUE_KEY_INVALID before anything is written.
+   */
   mark(marks: readonly Mark[]): Promise<void>
   /** The same inside the caller's transaction (cursors move in the transaction of the last mark they cover). */
   markIn(tx: Sql, marks: readonly Mark[]): Promise<void>
   /** Up to `limit` keys that are due, live ones first, sweeps at least a tenth. Never waits to fill. */
   claim(limit: number): Promise<Claim[]>
-  /** Marks and claims given keys at once, if nobody holds them: the short way of `sync` and of a fresh message. */
+  /** Marks and claims given keys at once, those that nobody holds: the short way of `sync` and of a fresh message. */
   markAndClaim(marks: readonly Mark[]): Promise<Claim[]>
   /**
    * Ends a claim inside the applying transaction: deletes the row, or gives the lease back for another round when the
-   * key was marked meanwhile or `relook` asks for one. Throws FenceError when the token is no longer ours.
+   * key was marked meanwhile or `relook` asks for one. Wakes those that wait for the key. Throws FenceError
+   * QUEUE_CLAIM_LOST when the token is no longer ours: let the transaction roll back.
    */
-  fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<void>
-  /** Ends a claim that wrote nothing (unchanged, skipped). A lost token is no error here. */
-  finish(claims: readonly FinishedClaim[]): Promise<void>
-  /** Gives the key back until its dependencies are gone from the queue: marks them, remembers who waits. */
+  fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>>
+  /** Ends claims that wrote nothing (unchanged, skipped), in order. A lost token is no error here. */
+  finish(claims: readonly FinishedClaim[]): Promise<Ending[]>
+  /**
+   * Gives the key back until all of its dependencies are gone from the queue or parked, or a growing bound is over (so
+   * that a cycle is no deadlock). Marks those that are not queued. A lost token is no error here.
+   */
   wait(claim: Claim, dependencies: readonly Key[], reason: string): Promise<void>
   /** The key's own failure: attempts + 1, backoff; parked with the reason past the limit, or at once. */
   fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void>
@@ -46,8 +68,12 @@ export interface Queue {
   release(claims: readonly Claim[], options: { delayMs: number }): Promise<void>
   /** Lengthens the leases of what is still being worked on. Returns the claims that were lost. */
   renew(claims: readonly Claim[]): Promise<Claim[]>
+  /** Milliseconds until the next key is due by its schedule, 0 or less: now; null: nothing is scheduled. */
+  nextDueMs(): Promise<number | null>
   /** Numbers for metrics and `status`. */
   stats(): Promise<QueueStats>
+  /** Parked keys, the latest first. */
+  parked(options: { limit: number }): Promise<ParkedKey[]>
 }
 
 export interface FinishOptions {
@@ -62,9 +88,35 @@ export interface FinishedClaim extends FinishOptions {
 
 export interface QueueStats {
   readonly ready: Readonly<Record<Priority, number>>
+  /** Waiting for other keys. */
   readonly waiting: number
+  /** In backoff, or to be looked at again later. */
+  readonly delayed: number
   readonly claimed: number
   readonly parked: number
   /** Age of the oldest mark that is due and not parked, in seconds; 0 when there is none. */
   readonly oldestSeconds: number
+  /** What this instance has counted since it began. */
+  readonly counted: QueueCounts
+}
+
+export interface QueueCounts {
+  /** Claims taken over because their holder let the lease end. */
+  readonly leasesExpired: number
+  /** Expectations that prod had not shown after 10 minutes. */
+  readonly expectationsExpired: number
+  /** Expectations beyond the bound per key, or not fit to be stored. */
+  readonly expectationsDropped: number
+  /** Failures that parked a key, retries of parked keys included. */
+  readonly parkings: number
+}
+
+export interface ParkedKey {
+  readonly key: Key
+  readonly code: string
+  readonly reason: string
+  readonly attempts: number
+  /** Milliseconds since 1970 by the database's clock. */
+  readonly parkedAtMs: number
+  readonly retryAtMs: number
 }

@@ -1,0 +1,138 @@
+import type { Sql } from '../staging/database.ts'
+import { safeNumber } from './claim-row.ts'
+import { formatExpectations, parseExpectations, settleExpectations } from './expectations.ts'
+import { keyText } from './marking.ts'
+import type { QueueTiming } from './options.ts'
+import { type Claim, type Ending, type FinishOptions, QUEUE_CHANNEL } from './queue.ts'
+import { wakeFrom } from './waking.ts'
+
+/** How a claim ended, and what of its expectations was given up. */
+export interface Settlement {
+  readonly ending: Ending
+  readonly dropped: number
+  readonly expired: number
+}
+
+/**
+ * Deletes the rows whose key, token and generation are given, wakes who waits for them. One statement: in the applying
+ * transaction it is the last, and row locks of Koji's tables are held until its answer is here.
+ *
+ * Rows are locked in the order of keys first, like everywhere; the wake's rows come after (a wait locks in this order too).
+ */
+const remove = (timing: QueueTiming): string => `
+with settings as materialized (
+  select case when $5::boolean
+    then set_config('lock_timeout', '2s', true) || set_config('synchronous_commit', 'off', true) end as set
+),
+locked as materialized (
+  select q.key from settings, staging_sync.queue q
+  join unnest($1::text[], $2::bigint[], $3::bigint[]) as c (key, token, generation)
+    on q.key = c.key and q.token = c.token and q.generation = c.generation
+  order by q.key collate "C" for update of q
+),
+gone as (
+  delete from staging_sync.queue q using locked where q.key = locked.key
+  returning q.key, q.priority, q.wakes, q.expect_dropped
+),
+woken as (${wakeFrom('gone', timing)}
+  returning 1
+),
+told as (select pg_notify($4, '') from (select 1 from woken limit 1) w)
+select gone.key, gone.expect_dropped, (select count(*)::integer from told) as told from gone`
+
+/**
+ * Ends claims that expect nothing more; those that are not in the answer were marked meanwhile, or are lost.
+ * `alone`: not in the caller's transaction. Nothing was written then but this, and losing it in a crash of the
+ * server only means to converge an equal key once more: no need to wait for the disk.
+ */
+export async function removeSettled(
+  sql: Sql,
+  claims: readonly Claim[],
+  timing: QueueTiming,
+  options: { alone?: boolean } = {},
+): Promise<Map<string, Settlement>> {
+  if (claims.length === 0) return new Map()
+  const gone = await sql.query<{ key: string; expect_dropped: number }>(
+    'queue.remove',
+    remove(timing),
+    [
+      claims.map(({ key }) => keyText(key)),
+      claims.map(({ token }) => token),
+      claims.map(({ generation }) => generation),
+      QUEUE_CHANNEL,
+      options.alone === true,
+    ],
+    { prepare: false },
+  )
+  return new Map(
+    gone.map(({ key, expect_dropped }) => [key, { ending: 'done', dropped: expect_dropped, expired: 0 }]),
+  )
+}
+
+/** Ends one claim, in a transaction: removes its row, or gives it back for another round. */
+export async function settle(
+  tx: Sql,
+  claim: Claim,
+  options: FinishOptions,
+  timing: QueueTiming,
+): Promise<Settlement> {
+  const key = keyText(claim.key)
+  const relook = options.relook ?? []
+  if (relook.length === 0) {
+    const removed = (await removeSettled(tx, [claim], timing)).get(key)
+    if (removed !== undefined) return removed
+  }
+  const row = await lockOwn(tx, key, claim.token)
+  if (row === undefined) return { ending: 'lost', dropped: 0, expired: 0 }
+  const moved = safeNumber(row.generation, 'generation') !== claim.generation
+  const { kept, expired, relookMs } = settleExpectations(
+    parseExpectations(row.expect),
+    claim.expect,
+    relook,
+    { nowMs: row.now_ms, ttlMs: timing.expectationTtlMs, delaysMs: timing.relookMs },
+  )
+  if (!moved && relookMs === null) {
+    const removed = (await removeSettled(tx, [claim], timing)).get(key)
+    if (removed !== undefined) return { ...removed, expired }
+  }
+  await tx.query(
+    'queue.give-back',
+    GIVE_BACK,
+    [key, claim.token, moved ? 0 : (relookMs ?? 0), formatExpectations(kept), moved ? [QUEUE_CHANNEL] : []],
+    { prepare: false },
+  )
+  return { ending: 'again', dropped: row.expect_dropped, expired }
+}
+
+interface OwnRow {
+  readonly generation: unknown
+  readonly expect: string | null
+  readonly expect_dropped: number
+  readonly now_ms: number
+}
+
+async function lockOwn(tx: Sql, key: string, token: number): Promise<OwnRow | undefined> {
+  const [row] = await tx.query<OwnRow>(
+    'queue.lock-own',
+    `select generation, expect, expect_dropped, extract(epoch from clock_timestamp())::float8 * 1000 as now_ms
+    from staging_sync.queue where key = $1 and token = $2 for update`,
+    [key, token],
+    { prepare: false },
+  )
+  return row
+}
+
+/** A round that ended well: failures and waits start again from nothing. The token ends with the lease. */
+const GIVE_BACK = `
+with given as (
+  update staging_sync.queue set
+    token = null, lease_until = null, claimed_by = null,
+    due_at = clock_timestamp() + $3::float8 * interval '1 ms',
+    marked_at = coalesce(remarked_at, marked_at), remarked_at = null,
+    attempts = 0, last_code = null, last_error = null, failed_at = null, parked_at = null,
+    waits = 0, waiting_for = '{}', depends_on = '{}', wait_reason = null,
+    expect = $4::jsonb, expect_dropped = 0
+  where key = $1 and token = $2
+  returning key
+)
+select pg_notify(channel, '') from given, unnest($5::text[]) as channel`
