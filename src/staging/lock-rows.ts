@@ -4,8 +4,8 @@ import type { Tx } from './database.ts'
 import { ident, joinOn, type Row, recordset } from './rows.ts'
 
 /**
- * `no key update`: for changing columns that no foreign key points to; a hub that inserts rows which refer to ours
- * does not wait. `update`: for deleting, and for changing what foreign keys point to (`build.draft`).
+ * `no key update`: for changing columns that no unique index holds; a hub that inserts rows which refer to ours does
+ * not wait. `update`: for deleting, and for changing a name, an NVR, `build.draft`; PostgreSQL takes that strength then.
  */
 export type LockStrength = 'no key update' | 'update'
 
