@@ -60,7 +60,7 @@ export class FedmsgSubscriber implements BusSource {
   start(events: SourceEvents): void {
     if (this.#socket !== null || this.#destroyed) throw new SyncError('BUS_STARTED', 'bus: started twice')
     this.#events = events
-    this.#open()
+    this.#socket = this.#open()
     this.#watchSilence(this.#options.silenceTimeoutMs)
   }
 
@@ -106,15 +106,15 @@ export class FedmsgSubscriber implements BusSource {
     }
   }
 
-  #open(): void {
+  /** A socket that connects to all endpoints. Options first: ZeroMQ takes them over at `connect` only. */
+  #open(): Subscriber {
     const options = this.#options
-    const reconnectInterval = options.reconnectIntervalMs ?? 100
     const socket = new Subscriber({
       linger: 0,
       ipv6: options.endpoints.some((endpoint) => endpoint.includes('[')),
       receiveHighWaterMark: HIGH_WATER_MARK,
       maxMessageSize: (options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES) * HARD_LIMIT_FACTOR,
-      reconnectInterval,
+      reconnectInterval: options.reconnectIntervalMs ?? 100,
       reconnectMaxInterval: this.#longestWaitMs(),
       tcpKeepalive: 1,
       tcpKeepaliveIdle: 60,
@@ -123,21 +123,19 @@ export class FedmsgSubscriber implements BusSource {
     })
     this.#listen(socket)
     socket.subscribe(normalisePrefix(options.topicPrefix))
-    this.#socket = socket
-    for (const endpoint of options.endpoints) this.#connect(socket, endpoint)
-  }
-
-  #connect(socket: Subscriber, endpoint: string): void {
-    try {
-      socket.connect(endpoint)
-    } catch (error) {
-      this.destroy()
-      throw new ConfigError(
-        'BUS_ENDPOINT_INVALID',
-        `bus: ${endpoint} is no endpoint of ZeroMQ, such as tcp://host:9940`,
-        { detail: { endpoint }, cause: error },
-      )
+    for (const endpoint of options.endpoints) {
+      try {
+        socket.connect(endpoint)
+      } catch (error) {
+        socket.close()
+        throw new ConfigError(
+          'BUS_ENDPOINT_INVALID',
+          `bus: ${JSON.stringify(endpoint)} is no endpoint of ZeroMQ; one looks like tcp://host:9940`,
+          { detail: { endpoint }, cause: error },
+        )
+      }
     }
+    return socket
   }
 
   /** `handshake` and not `connect`: a proxy accepts connections for a gateway that is down. */
@@ -173,7 +171,11 @@ export class FedmsgSubscriber implements BusSource {
       } catch {
         // ZeroMQ has forgotten the endpoint already.
       }
-      socket.connect(endpoint)
+      try {
+        socket.connect(endpoint)
+      } catch {
+        this.#revive(socket, endpoint)
+      }
     }, this.#longestWaitMs() + REVIVE_SLACK_MS)
     this.#revivals.set(endpoint, timer)
   }
@@ -200,10 +202,14 @@ export class FedmsgSubscriber implements BusSource {
 
   #reopen(silentMs: number): void {
     const old = this.#socket
-    for (const timer of this.#revivals.values()) clearTimeout(timer)
-    this.#revivals.clear()
-    this.#open()
-    old?.close()
+    try {
+      this.#socket = this.#open()
+      for (const timer of this.#revivals.values()) clearTimeout(timer)
+      this.#revivals.clear()
+      old?.close()
+    } catch {
+      // No descriptor is free: the old socket may yet speak, and the next silence tries again.
+    }
     this.#events?.silence(Math.round(silentMs))
   }
 }
