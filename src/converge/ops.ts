@@ -90,7 +90,7 @@ export async function applyOps(
   }
   const lastEvent = events.at(-1) as number
   if (about.prodEvent !== null) {
-    await recordEventMap(tx, about.keyText, [[about.prodEvent, lastEvent]])
+    await recordEventMap(tx, about.keyText, [{ prodEvent: about.prodEvent, stagingEvent: lastEvent }])
   }
   await owe(tx, { tagIds: [...new Set(about.tagIds)].sort((a, b) => a - b), lastEvent })
   return { rows: ops.length, lastEvent }

@@ -1,5 +1,6 @@
 import { getUser } from '../hub/calls-lookup.ts'
 import type { Priority } from '../model/outcome.ts'
+import { findOwned } from '../staging/owned.ts'
 import type { Deps } from './deps.ts'
 
 /** A user as prod's answers name it. */
@@ -19,35 +20,30 @@ export async function ensureUsers(
 ): Promise<Map<number, number>> {
   const distinct = [...new Map(refs.map((ref) => [ref.id, ref])).values()]
   if (distinct.length === 0) return new Map()
-  const known = await deps.names.find(
+  const owned = await findOwned(
+    deps.database,
     'user',
-    distinct.map((ref) => ({ prodId: ref.id, name: ref.name })),
+    distinct.map((ref) => ref.id),
   )
-  const unknown = distinct.filter((ref) => !known.has(ref.name))
+  const unknown = distinct.filter((ref) => !owned.has(ref.id))
   const answers = await deps.hub.read(
     unknown.map((ref) => getUser(ref.id)),
     { priority },
   )
-  const made = await deps.names.ensure(
-    'user',
-    unknown.map((ref, i) => {
-      const user = answers[i]
-      return {
-        prodId: ref.id,
-        name: user?.name ?? ref.name,
-        status: user?.status ?? 0,
-        usertype: user?.usertype ?? 0,
-      }
+  const fresh = unknown.map((ref, i) => {
+    const user = answers[i] ?? null
+    return {
+      prodId: ref.id,
+      name: user?.name ?? ref.name,
+      columns: { status: user?.status ?? 0, usertype: user?.usertype ?? 0 },
+    }
+  })
+  const known = distinct.filter((ref) => owned.has(ref.id)).map((ref) => ({ prodId: ref.id, name: ref.name }))
+  const made = await deps.names.ensure('user', [...known, ...fresh])
+  return new Map(
+    [...known, ...fresh].flatMap(({ prodId, name }): [number, number][] => {
+      const id = made.get(name)
+      return id === undefined ? [] : [[prodId, id]]
     }),
   )
-  const ids = new Map<number, number>()
-  for (const [i, ref] of unknown.entries()) {
-    const id = made.get(answers[i]?.name ?? ref.name)
-    if (id !== undefined) ids.set(ref.id, id)
-  }
-  for (const ref of distinct) {
-    const id = known.get(ref.name)
-    if (id !== undefined) ids.set(ref.id, id)
-  }
-  return ids
 }
