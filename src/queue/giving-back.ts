@@ -127,6 +127,25 @@ export async function giveBackFailed(
   return row?.parked === true
 }
 
+/** Parks a row that was just claimed and can't be read as one. */
+export async function parkUnreadable(
+  sql: Sql,
+  row: { key: string; token: unknown },
+  error: { code: string; message: string },
+  timing: QueueTiming,
+): Promise<void> {
+  await sql.query(
+    'queue.park-unreadable',
+    `update staging_sync.queue set
+      parked_at = coalesce(parked_at, clock_timestamp()), failed_at = clock_timestamp(), attempts = attempts + 1,
+      last_code = $3, last_error = $4, due_at = clock_timestamp() + $5::float8 * interval '1 ms',
+      token = null, lease_until = null, claimed_by = null
+    where key = $1 and token = $2::bigint`,
+    [row.key, String(row.token), error.code, storable(error.message), timing.parkedRetryMs],
+    { prepare: false },
+  )
+}
+
 /** $1 keys, $2 tokens, $3 delay ms, $4 channels to tell. */
 const RELEASE = `
 with locked as materialized (

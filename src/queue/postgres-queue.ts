@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AgainError, FenceError } from '../errors.ts'
+import { AgainError, FenceError, SyncError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Database, Sql, Tx } from '../staging/database.ts'
-import { claimOf } from './claim-row.ts'
+import { type ClaimRow, claimOf } from './claim-row.ts'
 import { ClaimWindow } from './claim-window.ts'
 import { type Claimed, claimDue, markAndClaimIn } from './claiming.ts'
-import { giveBackFailed, giveBackToWait, release, renew } from './giving-back.ts'
+import { giveBackFailed, giveBackToWait, parkUnreadable, release, renew } from './giving-back.ts'
 import { keyText, markIn, markRows } from './marking.ts'
 import { QUEUE_TIMING, type QueueOptions, type QueueTiming } from './options.ts'
 import type {
@@ -70,7 +70,7 @@ export class PostgresQueue implements Queue {
       left > 0 && first.scan === 'range' && this.#window.mayScanAll(now())
         ? (await this.#scan('full', left, 0)).rows
         : []
-    return [...first.rows, ...second].map(claimOf)
+    return this.#readable([...first.rows, ...second])
   }
 
   async markAndClaim(marks: readonly Mark[]): Promise<Claim[]> {
@@ -81,7 +81,7 @@ export class PostgresQueue implements Queue {
         holder: this.#options.holder,
       }),
     )
-    return claimed.map(claimOf)
+    return this.#readable(claimed)
   }
 
   async fence(tx: Tx, claim: Claim, options: FinishOptions = {}): Promise<Exclude<Ending, 'lost'>> {
@@ -165,6 +165,21 @@ export class PostgresQueue implements Queue {
     this.#window.ended(rows, { limit, sweepShare }, seenUntil)
     this.#counts.leasesExpired += rows.filter(({ expired }) => expired).length
     return { scan, rows }
+  }
+
+  /** Claims of rows that can be read. One that cannot (somebody wrote into our table) is parked and stops no other. */
+  async #readable(rows: readonly ClaimRow[]): Promise<Claim[]> {
+    const claims: Claim[] = []
+    for (const row of rows) {
+      try {
+        claims.push(claimOf(row))
+      } catch (error) {
+        if (!(error instanceof SyncError)) throw error
+        await parkUnreadable(this.#database, row, error, this.#timing)
+        this.#counts.parkings += 1
+      }
+    }
+    return claims
   }
 
   #count(settlement: Settlement): void {

@@ -112,7 +112,8 @@ export interface QueueCounts {
 }
 
 export interface ParkedKey {
-  readonly key: Key
+  /** As stored: also a row that no version of ours can have written is shown. */
+  readonly key: string
   readonly code: string
   readonly reason: string
   readonly attempts: number

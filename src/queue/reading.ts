@@ -1,4 +1,3 @@
-import { parseKey } from '../model/key.ts'
 import type { Sql } from '../staging/database.ts'
 import { safeNumber } from './claim-row.ts'
 import type { ParkedKey, QueueStats } from './queue.ts'
@@ -67,7 +66,7 @@ export async function readParked(sql: Sql, limit: number): Promise<ParkedKey[]> 
     [limit],
   )
   return rows.map((row) => ({
-    key: parseKey(row.key),
+    key: row.key,
     code: row.code ?? '',
     reason: row.reason ?? '',
     attempts: row.attempts,
