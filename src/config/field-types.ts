@@ -86,8 +86,8 @@ export const volumeName = text((value) =>
 export const arch = text((value) => (/^[A-Za-z0-9_]+$/.test(value) ? null : 'must be an arch, as in x86_64'))
 
 export const topicPrefix = text((value) => {
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.$/.test(value)) {
-    return 'must be the first words of a topic with a dot at its end, as in org.fedoraproject.prod.buildsys.'
+  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(value)) {
+    return 'must be the first words of a topic, as in org.fedoraproject.prod.buildsys.'
   }
   return value.split('.').includes('stg')
     ? "must not be a staging bus: what staging itself announces is not prod's"

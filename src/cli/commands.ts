@@ -1,0 +1,160 @@
+import type { Config } from '../config/config.ts'
+import { describeConfig, findCautions } from '../config/describe.ts'
+import { exampleFile, optionsHelp } from '../config/example.ts'
+import { loadConfig } from '../config/load.ts'
+import { EXIT } from '../errors.ts'
+import type { Key } from '../model/key.ts'
+import type { Operations } from '../model/operations.ts'
+import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
+import { createLog } from '../telemetry/log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { checkLine, initText, statusText, syncedLine } from './render.ts'
+import { withSignals } from './shutdown.ts'
+import { readVersion } from './version.ts'
+
+/** Where text goes. */
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
+/**
+ * Makes the work behind the commands. MUST not connect anywhere: what is down is found by the method that needs it, so
+ * that `doctor` can tell of it.
+ */
+export type OpenOperations = (options: {
+  readonly config: Config
+  readonly telemetry: Telemetry
+}) => Promise<Operations>
+
+/** What a command lives in. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly open: OpenOperations
+}
+
+/** Flags that every command has. */
+export interface CommonFlags {
+  readonly config: string
+  /** undefined: none */
+  readonly set?: readonly string[]
+  readonly debug: boolean
+}
+
+/** The daemon. Its log is standard output. */
+export function runCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
+  const config = load(around, flags)
+  const { stdout } = around
+  const log = createLog({
+    level: flags.debug ? 'debug' : config.log.level,
+    form: stdout.isTTY === true ? 'readable' : 'json',
+    write: (line) => stdout.write(line),
+    stacks: flags.debug,
+  })
+  const telemetry = { log, metrics: new Metrics({ version: readVersion() }) }
+  const graceMs = config.worker.shutdownGraceMs
+  const onSignal = (signal: string): void => serviceStopping(telemetry, { signal, graceMs })
+  return withOperations(around, config, telemetry, onSignal, async (operations, signal) => {
+    const cautions = findCautions(config)
+    serviceStarted(telemetry, { version: readVersion(), config: describeConfig(config), cautions })
+    await operations.run(signal)
+    serviceStopped(telemetry)
+    return EXIT.ok
+  })
+}
+
+export function initCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
+  return once(around, flags, async (operations, signal) => {
+    around.stdout.write(initText(await operations.init(signal)))
+    return EXIT.ok
+  })
+}
+
+/** Exit 14 when something is unsafe, 1 when something else fails, else 0; warnings are no failure. */
+export function doctorCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
+  return once(around, flags, async (operations, signal) => {
+    let code: number = EXIT.ok
+    for await (const check of operations.doctor(signal)) {
+      around.stdout.write(checkLine(check))
+      if (check.status !== 'fail') continue
+      if (check.unsafe === true) code = EXIT.safety
+      else if (code === EXIT.ok) code = EXIT.error
+    }
+    return code
+  })
+}
+
+/** Exit 1 when a key could not be made equal, 4 when policy holds one, else 0. */
+export function syncCommand(around: Surroundings, flags: CommonFlags, keys: readonly Key[]): Promise<number> {
+  return once(around, flags, async (operations, signal) => {
+    let failed = false
+    let held = false
+    for await (const synced of operations.sync(keys, signal)) {
+      around.stdout.write(syncedLine(synced))
+      failed ||= ['failed', 'parked', 'waiting'].includes(synced.outcome)
+      held ||= synced.outcome === 'held'
+    }
+    if (failed) return EXIT.error
+    return held ? EXIT.held : EXIT.ok
+  })
+}
+
+export function statusCommand(
+  around: Surroundings,
+  flags: CommonFlags & { readonly json: boolean },
+): Promise<number> {
+  return once(around, flags, async (operations, signal) => {
+    const report = await operations.status(signal)
+    around.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : statusText(report))
+    return EXIT.ok
+  })
+}
+
+/** Needs no configuration: shows what one may hold. */
+export function optionsCommand(around: Surroundings, flags: { readonly example: boolean }): number {
+  around.stdout.write(flags.example ? exampleFile() : optionsHelp())
+  return EXIT.ok
+}
+
+/** A command that does one thing and ends: results on standard output, the log's warnings on standard error. */
+function once(
+  around: Surroundings,
+  flags: CommonFlags,
+  work: (operations: Operations, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const config = load(around, flags)
+  const log = createLog({
+    level: flags.debug ? 'debug' : 'warn',
+    form: 'readable',
+    write: (line) => around.stderr.write(line),
+    stacks: flags.debug,
+  })
+  const telemetry = { log, metrics: new Metrics({ version: readVersion(), processMetrics: false }) }
+  const onSignal = (signal: string): void => {
+    around.stderr.write(`${signal}: stopping; once more ends at once\n`)
+  }
+  return withOperations(around, config, telemetry, onSignal, work)
+}
+
+function load(around: Surroundings, flags: CommonFlags): Config {
+  return loadConfig({ file: flags.config, env: around.env, assignments: flags.set ?? [] })
+}
+
+function withOperations(
+  around: Surroundings,
+  config: Config,
+  telemetry: Telemetry,
+  onSignal: (signal: string) => void,
+  work: (operations: Operations, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  return withSignals(onSignal, async (signal) => {
+    const operations = await around.open({ config, telemetry })
+    try {
+      return await work(operations, signal)
+    } finally {
+      await operations.destroy()
+    }
+  })
+}

@@ -1,0 +1,33 @@
+import { EXIT } from '../errors.ts'
+
+const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'done, equal, or stopped by a signal',
+  error: 'something failed',
+  usage: 'wrong command line',
+  drift: 'a difference was found',
+  held: 'conflicts are held, nothing was written for them',
+  bus: 'the bus',
+  hub: "prod's hub does not answer",
+  database: "staging's database does not answer",
+  storage: 'a file tree is missing, full or read-only',
+  safety: 'refused for safety: the world looks wrong',
+  config: 'the configuration is wrong',
+}
+
+/** The EXIT STATUS section of a help text. */
+export function exitStatusHelp(codes: readonly number[]): string {
+  const lines = Object.entries(EXIT)
+    .filter(([, code]) => codes.includes(code))
+    .map(([name, code]) => `  ${String(code).padEnd(3)} ${MEANINGS[name as keyof typeof EXIT]}`)
+  return `\nEXIT STATUS\n${lines.join('\n')}`
+}
+
+/** The KEYS section of `sync`. */
+export const SYNC_HELP = `
+KEYS
+  build/101  build/bash-5.2-1.fc43    a build: rows, rpms, archives, signatures, files
+  tag/12  tag/f43                     a tag's settings: extra, inheritance, groups, external repos
+  package/f43/bash                    one package's entry in one tag
+  tagged/f43/bash                     the ordered list of one package's builds in one tag
+  target/f43                          a build target
+  external-repo/epel9                 an external repository`

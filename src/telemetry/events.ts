@@ -1,0 +1,172 @@
+import type { OutageError, Part } from '../errors.ts'
+import { formatKey, type Key } from '../model/key.ts'
+import type { Outcome } from '../model/outcome.ts'
+import type { HubOutcome, MessageOutcomeLabel, QueueSample } from './labels.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What events go to. */
+export interface Telemetry {
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/*
+ * One function per event: its log line and its counter, so that the two cannot diverge. `info` for a change of state,
+ * `debug` for each key and message, `warn` for what heals by itself, `error` for what needs a person.
+ */
+
+export function serviceStarted(
+  { log }: Telemetry,
+  fields: { version: string; config: Readonly<Record<string, unknown>>; cautions: readonly string[] },
+): void {
+  log.info({ version: fields.version, config: fields.config }, 'service started')
+  for (const caution of fields.cautions) log.warn({ caution }, 'configuration weakens a promise')
+}
+
+export function serviceStopping({ log }: Telemetry, fields: { signal: string; graceMs: number }): void {
+  log.info(fields, 'service stopping')
+}
+
+export function serviceStopped({ log }: Telemetry): void {
+  log.info('service stopped')
+}
+
+/** Writing stops until a person has looked. */
+export function safetyStopped({ log, metrics }: Telemetry, error: Error): void {
+  metrics.writingStopped.set(1)
+  log.error({ err: error }, 'writing stopped for safety')
+}
+
+export function messageHandled(
+  { log, metrics }: Telemetry,
+  message: { topic: string; outcome: MessageOutcomeLabel; reason: string },
+): void {
+  const { topic, outcome, reason } = message
+  metrics.messages.inc({ topic, outcome })
+  metrics.busLastMessage.setToCurrentTime()
+  if (outcome === 'refused') metrics.refused.inc({ reason: metrics.reasonLabel(reason) })
+  log.debug({ topic, outcome, ...(reason === '' ? {} : { reason }) }, 'message handled')
+}
+
+export function busConnectionChanged(
+  { log, metrics }: Telemetry,
+  fields: { endpoint: string; state: 'connected' | 'disconnected' },
+): void {
+  if (fields.state === 'connected') metrics.busConnected.inc()
+  else metrics.busConnected.dec()
+  log.info(fields, 'bus connection changed')
+}
+
+export function converged(
+  { log, metrics }: Telemetry,
+  key: Key,
+  fields: {
+    outcome: Outcome
+    elapsedMs: number
+    /** From the mark of a live key to its commit; null for sweeps and for what was not applied. */
+    lagMs: number | null
+  },
+): void {
+  const { outcome, elapsedMs, lagMs } = fields
+  const { kind } = key
+  metrics.keys.inc({ kind, outcome: outcome.kind })
+  metrics.convergeSeconds.observe({ kind }, elapsedMs / 1000)
+  if ('rows' in outcome) metrics.rows.inc({ kind }, outcome.rows)
+  if (lagMs !== null) metrics.lagSeconds.observe(Math.max(0, lagMs) / 1000)
+  const line = { key: formatKey(key), outcome: outcome.kind, elapsedMs: Math.round(elapsedMs), lagMs }
+  if (outcome.kind === 'applied') log.info({ ...line, rows: outcome.rows }, 'converged')
+  else if (outcome.kind === 'held') log.warn({ ...line, reason: outcome.reason }, 'converged')
+  else log.debug('reason' in outcome ? { ...line, reason: outcome.reason } : line, 'converged')
+}
+
+/** The key's own failure; `parked`: it is not tried again soon. */
+export function keyFailed(
+  { log, metrics }: Telemetry,
+  key: Key,
+  fields: { error: Error; attempts: number; parked: boolean },
+): void {
+  metrics.keys.inc({ kind: key.kind, outcome: fields.parked ? 'parked' : 'failed' })
+  const line = { key: formatKey(key), attempts: fields.attempts, err: fields.error }
+  if (fields.parked) log.error(line, 'key parked')
+  else log.warn(line, 'key failed')
+}
+
+/** Somebody else has taken the key meanwhile; nothing was written. */
+export function claimLost({ log, metrics }: Telemetry, key: Key): void {
+  metrics.keys.inc({ kind: key.kind, outcome: 'lost' })
+  log.debug({ key: formatKey(key) }, 'claim lost')
+}
+
+/** The key was given back because a part is down. */
+export function keyReturned({ log, metrics }: Telemetry, key: Key, error: OutageError): void {
+  metrics.keys.inc({ kind: key.kind, outcome: 'outage' })
+  log.debug({ key: formatKey(key), part: error.part, code: error.code }, 'key given back')
+}
+
+export function clashMet(
+  { log, metrics }: Telemetry,
+  key: Key,
+  fields: { what: string; policy: string },
+): void {
+  metrics.clashes.inc({ kind: key.kind })
+  log.warn({ key: formatKey(key), ...fields }, 'clash met')
+}
+
+export function breakerOpened({ log, metrics }: Telemetry, error: OutageError): void {
+  metrics.breakerOpen.set({ part: error.part }, 1)
+  metrics.outages.inc({ part: error.part })
+  log.warn({ part: error.part, err: error }, 'part is down, work waits')
+}
+
+export function breakerClosed({ log, metrics }: Telemetry, part: Part): void {
+  metrics.breakerOpen.set({ part }, 0)
+  log.info({ part }, 'part is up again')
+}
+
+export function hubAnswered(
+  { log, metrics }: Telemetry,
+  fields: { outcome: HubOutcome; calls: number; elapsedMs: number; bytes: number },
+): void {
+  metrics.hubRequests.inc({ outcome: fields.outcome })
+  metrics.hubCalls.inc(fields.calls)
+  metrics.hubSeconds.observe(fields.elapsedMs / 1000)
+  metrics.hubBytes.inc(fields.bytes)
+  log.trace(fields, 'hub answered')
+}
+
+export function queueMeasured({ metrics }: Telemetry, sample: QueueSample): void {
+  metrics.setQueue(sample)
+}
+
+export function catchUpRequested({ log, metrics }: Telemetry, reason: string): void {
+  metrics.catchUpRequested.inc({ reason: metrics.reasonLabel(reason) })
+  log.debug({ reason }, 'catch-up requested')
+}
+
+export function catchUpStarted({ log, metrics }: Telemetry): void {
+  metrics.catchUpLastAttempt.setToCurrentTime()
+  log.debug('catch-up started')
+}
+
+export function catchUpFinished(
+  { log, metrics }: Telemetry,
+  fields: { cursor: number; keys: number; elapsedMs: number },
+): void {
+  metrics.catchUpLastSuccess.setToCurrentTime()
+  metrics.catchUpCursor.set(fields.cursor)
+  metrics.catchUpKeys.inc(fields.keys)
+  log[fields.keys > 0 ? 'info' : 'debug'](fields, 'catch-up finished')
+}
+
+export function catchUpFailed({ log }: Telemetry, error: Error): void {
+  log.warn({ err: error }, 'catch-up failed')
+}
+
+export function httpListening({ log }: Telemetry, fields: { host: string; port: number }): void {
+  log.info(fields, 'http listens')
+}
+
+export function httpFailed({ log }: Telemetry, error: Error): void {
+  log.warn({ err: error }, 'http request failed')
+}

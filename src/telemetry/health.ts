@@ -1,0 +1,57 @@
+export interface HealthState {
+  readonly ok: boolean
+  /** One line each; empty when ok. */
+  readonly reasons: readonly string[]
+}
+
+export interface HealthOptions {
+  /** Longer than this without a sign of progress of a loop is sick. */
+  readonly staleAfterMs: number
+  /** Milliseconds that only grow. */
+  readonly now?: () => number
+}
+
+/**
+ * Whether the loops of the daemon still turn. A loop says so each time it comes round, also with nothing to do; a loop that
+ * waits for a part that is down turns too, so an outage of the hub does not make the daemon sick: it would not help to restart it.
+ */
+export class Health {
+  readonly #staleAfterMs: number
+  readonly #now: () => number
+  readonly #loops = new Map<string, number>()
+  #fatal: string | null = null
+
+  constructor(options: HealthOptions) {
+    this.#staleAfterMs = options.staleAfterMs
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  /** From now on this loop must turn. */
+  expect(loop: string): void {
+    this.#loops.set(loop, this.#now())
+  }
+
+  turned(loop: string): void {
+    this.#loops.set(loop, this.#now())
+  }
+
+  /** The loop has ended in order and is not waited for any more. */
+  ended(loop: string): void {
+    this.#loops.delete(loop)
+  }
+
+  /** Writing has stopped for a reason that does not go away by itself. */
+  stopped(reason: string): void {
+    this.#fatal = reason
+  }
+
+  state(): HealthState {
+    const now = this.#now()
+    const stale = [...this.#loops]
+      .filter(([, at]) => now - at > this.#staleAfterMs)
+      .map(([loop, at]) => `${loop}: no progress for ${Math.round((now - at) / 1000)} seconds`)
+    const idle = this.#loops.size === 0 ? ['nothing runs'] : []
+    const reasons = [...(this.#fatal === null ? [] : [this.#fatal]), ...idle, ...stale]
+    return { ok: reasons.length === 0, reasons }
+  }
+}

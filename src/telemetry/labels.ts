@@ -1,0 +1,79 @@
+import type { Part } from '../errors.ts'
+import type { KeyKind } from '../model/key.ts'
+import type { Outcome } from '../model/outcome.ts'
+
+/** How a key's round ended: an outcome, or an error's way. */
+export type KeyOutcome = Outcome['kind'] | 'failed' | 'parked' | 'lost' | 'outage'
+
+/** What became of a message; as the bus reports it. */
+export type MessageOutcomeLabel = 'marked' | 'ignored' | 'duplicate' | 'refused'
+
+/** How a request to the hub ended. `fault`: it answered, with a fault; `outage`: it did not, or not in XML-RPC. */
+export type HubOutcome = 'ok' | 'fault' | 'outage' | 'aborted'
+
+/** Numbers of the queue; the shape of `QueueStats`. */
+export interface QueueSample {
+  readonly ready: { readonly live: number; readonly sweep: number }
+  readonly waiting: number
+  readonly claimed: number
+  readonly parked: number
+  readonly oldestSeconds: number
+}
+
+export const PARTS: readonly Part[] = ['hub', 'database', 'storage', 'bus']
+
+// A record of all kinds, so that a new kind cannot be forgotten here.
+const KINDS: Record<KeyKind, true> = {
+  build: true,
+  tag: true,
+  package: true,
+  tagged: true,
+  target: true,
+  'external-repo': true,
+  lookup: true,
+}
+
+const KEY_OUTCOMES: Record<KeyOutcome, true> = {
+  unchanged: true,
+  applied: true,
+  skipped: true,
+  wait: true,
+  held: true,
+  again: true,
+  failed: true,
+  parked: true,
+  lost: true,
+  outage: true,
+}
+
+const MESSAGE_OUTCOMES: Record<MessageOutcomeLabel, true> = {
+  marked: true,
+  ignored: true,
+  duplicate: true,
+  refused: true,
+}
+
+const HUB_OUTCOMES: Record<HubOutcome, true> = { ok: true, fault: true, outage: true, aborted: true }
+
+/** Label values that are known beforehand: their series exist from the start, so that a rate is never missing. */
+export const ZERO_LABELS = {
+  topics: [
+    'build.state.change',
+    'tag',
+    'untag',
+    'package.list.change',
+    'rpm.sign',
+    'build.promote',
+    'repo.init',
+    'repo.done',
+    'task.state.change',
+    'unknown',
+  ],
+  messageOutcomes: Object.keys(MESSAGE_OUTCOMES) as MessageOutcomeLabel[],
+  kinds: Object.keys(KINDS) as KeyKind[],
+  keyOutcomes: Object.keys(KEY_OUTCOMES) as KeyOutcome[],
+  hubOutcomes: Object.keys(HUB_OUTCOMES) as HubOutcome[],
+  queueStates: ['live', 'sweep', 'waiting', 'claimed', 'parked'],
+  refusals: ['frames', 'size', 'json', 'not-an-object', 'topic-mismatch', 'environment', 'other'],
+  catchUpReasons: ['connected', 'silence', 'overflow', 'unmarkable', 'interval'],
+} as const
