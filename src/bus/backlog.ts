@@ -42,6 +42,7 @@ export class Backlog {
   #waiting: (Entry | undefined)[] = []
   /** Index of the oldest in `#waiting`; what is before it has gone. */
   #head = 0
+  /** Size of the batch that was taken last; the next take, which may be empty, ends it. */
   #inFlight = 0
   #dropping = false
   readonly #closing = new AbortController()
@@ -78,9 +79,7 @@ export class Backlog {
         else await this.#arrival()
       }
     } catch (error) {
-      this.#inFlight = 0
       for (let rest = this.#take(); rest.length > 0; rest = this.#take()) this.#lose(rest, 'shutdown')
-      this.#inFlight = 0
       if (!(error instanceof StopError)) throw error
     }
   }
@@ -155,7 +154,6 @@ export class Backlog {
   }
 
   #done(entries: readonly Entry[]): void {
-    this.#inFlight -= entries.length
     for (const entry of entries) this.#options.onMarked(entry)
     if (!this.#dropping) return
     this.#dropping = false
@@ -163,7 +161,6 @@ export class Backlog {
   }
 
   #lose(entries: readonly Entry[], reason: LossReason): void {
-    this.#inFlight -= entries.length
     for (const entry of entries) this.#options.onLost(entry, reason)
   }
 

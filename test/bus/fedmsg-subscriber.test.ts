@@ -170,33 +170,27 @@ describe('a subscriber', () => {
     ])
   })
 
-  it('does not take a slow consumer for silence, and keeps what waits for it', async () => {
-    const from = await publisher()
-    const subscriber = new FedmsgSubscriber({
-      endpoints: [from.endpoint],
-      topicPrefix: PREFIX,
-      step: noStep,
-      silenceTimeoutMs: 200,
+  it('does not take a slow consumer for silence, and keeps a flood that waits for it', async () => {
+    const from = await Publisher.create(undefined, 1000)
+    closers.push(() => from.close())
+    let open = (): void => {}
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
     })
-    closers.push(() => subscriber.destroy())
-    const events: string[] = []
-    subscriber.start({
-      connected: () => {},
-      disconnected: () => {},
-      silence: () => events.push('silence'),
-      refused: () => {},
-    })
-    const iterator = subscriber[Symbol.asyncIterator]()
-    const first = iterator.next()
-    const sending = setInterval(() => from.publish(envelope('hello')), 10)
-    await first
-    clearInterval(sending)
-    for (let n = 0; n < 100; n++) await from.publish(envelope(n))
-    await new Promise((resolve) => setTimeout(resolve, 600))
-    const ids: (string | null)[] = []
-    while (ids.at(-1) !== '99') ids.push((await iterator.next()).value?.id ?? null)
-    expect(ids.filter((id) => id !== 'hello')).toHaveLength(100)
-    expect(events).toEqual([])
+    let stalled = false
+    const heard = hear([from.endpoint], { silenceTimeoutMs: 200, step: () => (stalled ? gate : undefined) })
+    await joined(from, heard)
+    stalled = true
+    const padding = 'x'.repeat(1000)
+    for (let n = 0; n < 20_000; n++) {
+      await from.publish(Object.assign(envelope(n), { padding }))
+      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 3)) // the PUB keeps 1,000 only
+    }
+    stalled = false
+    open()
+    await until(() => heard.messages.at(-1)?.id === '19999')
+    expect(heard.messages).toHaveLength(20_000)
+    expect(heard.events).toEqual([`connected ${from.endpoint}`])
   })
 
   it('ends the iteration when it is destroyed while it waits', async () => {

@@ -9,8 +9,8 @@ export class Publisher {
     this.endpoint = endpoint
   }
 
-  static async create(endpoint = 'tcp://127.0.0.1:*'): Promise<Publisher> {
-    const socket = await bound(endpoint)
+  static async create(endpoint = 'tcp://127.0.0.1:*', highWaterMark = 160_000): Promise<Publisher> {
+    const socket = await bound(endpoint, highWaterMark)
     return new Publisher(socket, socket.lastEndpoint ?? '')
   }
 
@@ -33,9 +33,9 @@ export class Publisher {
   }
 }
 
-async function bound(endpoint: string): Promise<Pub> {
+async function bound(endpoint: string, sendHighWaterMark = 160_000): Promise<Pub> {
   for (let attempt = 0; ; attempt++) {
-    const socket = new Pub({ linger: 0, sendHighWaterMark: 160_000 })
+    const socket = new Pub({ linger: 0, sendHighWaterMark })
     try {
       await socket.bind(endpoint)
       return socket
