@@ -22,8 +22,6 @@ export interface Deps {
   readonly placement: PlacementChoice
   readonly tagRewrite: Config['tagRewrite']
   readonly externalRepoRewrite: Config['externalRepoRewrite']
-  /** prod's volume name to staging's */
-  readonly volumes: Readonly<Record<string, string>>
 }
 
 /** Whose rows are ours. */
@@ -35,6 +33,8 @@ export interface Owner {
 }
 
 export interface PlacementChoice {
+  /** The placement of that name. Throws ConfigError PLACEMENT_UNKNOWN when this daemon has none. */
+  byMode(mode: string): Placement
   /** The placement for a build, by the configured rules (first match wins). */
   choose(build: { name: string; btypes: readonly string[]; tags: readonly string[] }): Placement
   /** Name of the staging volume that a build of that prod volume gets under that placement. */

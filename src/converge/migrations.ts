@@ -12,6 +12,18 @@ export const convergeMigrations: Migration[] = [
       );
       comment on table staging_sync.scope_tag is
         'prod tags that are in scope though no pattern names them: parents, and tags of targets';
+
+      create table staging_sync.scope_build (
+        build_id bigint primary key,
+        reason text not null,
+        added_at timestamptz not null default now()
+      );
+      comment on table staging_sync.scope_build is
+        'prod builds that are in scope though no tag in scope has them: parts of archives';
+
+      create table staging_sync.sigkey (sigkey text primary key);
+      comment on table staging_sync.sigkey is
+        'every signing key ever seen from prod: signatures by these are ours, all others are staging''s own';
     `,
   },
 ]

@@ -80,3 +80,25 @@ export async function readLocalUntags(
       .map((row) => row.build_id),
   )
 }
+
+/** A build's active taggings in all tags, whoever made them. */
+export async function readListingOfBuild(
+  sql: Sql,
+  buildId: number,
+): Promise<{ readonly tagId: number; readonly row: VersionedRow }[]> {
+  const rows = await sql.query<{ tag_id: number; create_event: number; creator_id: number }>(
+    'listing.of-build',
+    'select tag_id, create_event, creator_id from tag_listing where build_id = $1 and active order by tag_id',
+    [buildId],
+  )
+  return rows.map((row) => ({
+    tagId: row.tag_id,
+    row: {
+      cells: { tag_id: row.tag_id, build_id: buildId },
+      createEvent: row.create_event,
+      revokeEvent: null,
+      creatorId: row.creator_id,
+      revokerId: null,
+    },
+  }))
+}

@@ -1,0 +1,129 @@
+import { SafetyError } from '../../errors.ts'
+import { listTagsOfBuild } from '../../hub/calls-tag.ts'
+import type { Key } from '../../model/key.ts'
+import { formatKey } from '../../model/key.ts'
+import type { Expectation } from '../../model/outcome.ts'
+import { BUILD_STATE, type Build } from '../../model/records.ts'
+import type { Claim } from '../../queue/queue.ts'
+import type { Converged, Converger, Deps } from '../deps.ts'
+import { findBuilds } from '../identify.ts'
+import { skipped, waitFor } from '../wait.ts'
+import { applyBuild } from './content.ts'
+import { ensureExternalRpms } from './external-rpms.ts'
+import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
+import { ensureNameRefs, findPartRefs } from './refs.ts'
+import { removeBuild, removeFiles } from './remove.ts'
+import { findRow } from './row.ts'
+import { includeBuilds, isIncluded } from './scope-builds.ts'
+
+type BuildKey = Extract<Key, { kind: 'build' }>
+
+/** How often a build waits for the builds that its archives contain before it is written without what is missing. */
+const MAX_WAITS = 20
+
+/**
+ * A build: its row, types, rpms, signatures, checksums, archives, components, and its files.
+ *
+ * Only COMPLETE builds are replicated; one that ceases to be becomes what Koji's own delete or reset makes of it. Files are
+ * placed before the rows, and taken away after them. Builds that its archives contain come first, as dependencies.
+ */
+export class BuildConverger implements Converger<BuildKey> {
+  readonly #deps: Deps
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  async converge(key: BuildKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
+    const { hub, database, owner } = this.#deps
+    const prod = await observeBuild(hub, key.buildId, { priority: claim.priority, signal })
+    const unmet = unmetOf(claim.expect, prod)
+    if (prod === null) return this.#unknown(key)
+    if (!isWhole(prod)) {
+      const stagingId = (await findBuilds(database, owner, [refOf(prod)])).get(prod.id)
+      if (stagingId !== undefined)
+        return { ...(await removeBuild(this.#deps, claim, prod, stagingId)), unmet }
+      await removeFiles(this.#deps, prod.id)
+      return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet }
+    }
+
+    const reason = await this.#whyOutside(prod, claim)
+    if (reason !== null) return skipped(reason)
+    const parts = await findPartRefs(database, owner, prod)
+    const parked = new Set(claim.parkedDependencies.map(formatKey))
+    const missing = parts.missing.filter((part) => !parked.has(formatKey(part)))
+    if (missing.length > 0 && claim.waits < MAX_WAITS) {
+      await includeBuilds(database, missing, `component of build ${prod.build.id}`)
+      return waitFor(this.#deps, claim, missing, 'what its archives contain comes first')
+    }
+
+    const row = await findRow(database, owner, prod)
+    if (row.kind === 'owned-by') {
+      const first: Key = { kind: 'build', buildId: row.prodId }
+      return waitFor(this.#deps, claim, [first], 'another build of ours still has its NVR')
+    }
+    const btypes = [...prod.types.keys()]
+    const placement = this.#deps.placement.choose({ name: prod.build.packageName, btypes, tags: [] })
+    const stagingVolume = this.#deps.placement.stagingVolume(placement, prod.build.volumeName)
+    const names = await ensureNameRefs(this.#deps, prod, stagingVolume, claim.priority)
+    const externalRpms = await ensureExternalRpms(this.#deps, parts.externalRpms)
+    return applyBuild(this.#deps, {
+      claim,
+      unmet,
+      prod,
+      row,
+      names,
+      parts: { rpms: new Map([...parts.rpms, ...externalRpms]), archives: parts.archives },
+      placement,
+      stagingVolume,
+    })
+  }
+
+  /** Koji never deletes a build row: prod not knowing one that we have from it means that this is not prod. */
+  async #unknown(key: BuildKey): Promise<Converged> {
+    const owned = await findBuilds(this.#deps.database, this.#deps.owner, [
+      { id: key.buildId, name: '', version: '', release: '' },
+    ])
+    if (owned.has(key.buildId)) {
+      throw new SafetyError(
+        'HUB_LOST_BUILD',
+        `prod's hub does not know build ${key.buildId}, which came from it: this is another hub, nothing is removed`,
+        { detail: { buildId: key.buildId } },
+      )
+    }
+    return skipped('prod has no such build')
+  }
+
+  /** Why the build is left alone; null: it is in scope. */
+  async #whyOutside(prod: ProdBuild, claim: Claim): Promise<string | null> {
+    const { scope, database, owner, hub } = this.#deps
+    if (scope.builds === 'all') return null
+    if ((await findBuilds(database, owner, [refOf(prod.build)])).has(prod.build.id)) return null
+    if (await isIncluded(database, prod.build.id)) return null
+    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], { priority: claim.priority })
+    for (const tag of tags) {
+      if ((await scope.whyOutside(hub, database, tag.id, claim.priority)) === null) return null
+    }
+    return tags.length === 0 ? 'it is in no tag' : 'it is in no tag that is in scope'
+  }
+}
+
+function refOf(build: Build): { id: number; name: string; version: string; release: string } {
+  return { id: build.id, name: build.packageName, version: build.version, release: build.release }
+}
+
+/** `state` is claimed as a number, `sig:<nvra>:<key>` as present. */
+function unmetOf(expect: readonly Expectation[], prod: ProdBuild | Build | null): Expectation[] {
+  const build = prod === null ? null : isWhole(prod) ? prod.build : prod
+  const signed = new Set(
+    prod === null || !isWhole(prod)
+      ? []
+      : prod.rpms.flatMap(({ rpm, sigs }) =>
+          sigs.map((sig) => `sig:${rpm.name}-${rpm.version}-${rpm.release}.${rpm.arch}:${sig.sigkey}`),
+        ),
+  )
+  return expect.filter(({ subject, claim }) => {
+    if (subject === 'state') return build === null || String(build.state) !== claim
+    if (subject.startsWith('sig:')) return build?.state === BUILD_STATE.complete && !signed.has(subject)
+    return false
+  })
+}

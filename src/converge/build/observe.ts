@@ -1,0 +1,143 @@
+import { AgainError } from '../../errors.ts'
+import { getBuild, getBuildType } from '../../hub/calls-build.ts'
+import { getRPMChecksums, listArchives, listRPMs, queryRPMSigs } from '../../hub/calls-content.ts'
+import type { Hub, ReadOptions } from '../../hub/hub.ts'
+import {
+  type Archive,
+  BUILD_STATE,
+  type Build,
+  type BuildTypes,
+  type Rpm,
+  type RpmChecksum,
+  type RpmSig,
+} from '../../model/records.ts'
+
+/** A COMPLETE build as prod shows it, whole. */
+export interface ProdBuild {
+  readonly build: Build
+  readonly types: BuildTypes
+  readonly rpms: readonly ProdRpm[]
+  readonly archives: readonly ProdArchive[]
+}
+
+export interface ProdRpm {
+  readonly rpm: Rpm
+  readonly sigs: readonly RpmSig[]
+  /** 'unsupported': prod's hub has no such table (before 1.32) */
+  readonly checksums: readonly RpmChecksum[] | 'unsupported'
+}
+
+export interface ProdArchive {
+  readonly archive: Archive
+  /** rpms and archives that it contains, also of other builds */
+  readonly rpms: readonly Rpm[]
+  readonly archives: readonly Archive[]
+}
+
+/** btypes whose archives have a table of their own; listArchives joins it only when asked for the type. */
+const TYPED = ['maven', 'win', 'image'] as const
+
+/** How often a torn read is repeated before the key is given back. */
+const ROUNDS = 3
+
+/**
+ * Reads a build from prod: null when prod has no such build, the bare row when it is not COMPLETE.
+ *
+ * A multicall is no snapshot (READ COMMITTED), so getBuild is asked first and last in the first request, and again at the
+ * end of the second one; a difference means that somebody was at it: read again. Throws AgainError HUB_TORN when it never rests.
+ */
+export async function observeBuild(
+  hub: Hub,
+  buildId: number,
+  options: ReadOptions,
+): Promise<ProdBuild | Build | null> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const read = await readOnce(hub, buildId, options)
+    if (read !== 'torn') return read
+  }
+  throw new AgainError('HUB_TORN', `build ${buildId} changed in prod while it was read, ${ROUNDS} times`)
+}
+
+async function readOnce(
+  hub: Hub,
+  buildId: number,
+  options: ReadOptions,
+): Promise<ProdBuild | Build | null | 'torn'> {
+  const [first, types, rpms, archives, last] = await hub.read(
+    [
+      getBuild(buildId),
+      getBuildType(buildId),
+      listRPMs({ buildId }),
+      listArchives({ buildId }),
+      getBuild(buildId),
+    ],
+    options,
+  )
+  if (!sameBuild(first, last)) return 'torn'
+  if (first === null || first.state !== BUILD_STATE.complete) return first
+  const content = { build: first, types: types ?? new Map() }
+  if (rpms.length === 0 && archives.length === 0) return { ...content, rpms: [], archives: [] }
+  const typed = TYPED.filter((type) => archives.some((archive) => archive.btype === type))
+
+  const [sigs, checksums, byType, rpmParts, archiveParts, [after, rpmsAfter]] = await Promise.all([
+    hub.read(
+      rpms.map((rpm) => queryRPMSigs({ rpmId: rpm.id })),
+      options,
+    ),
+    hub.read(
+      rpms.map((rpm) => getRPMChecksums(rpm.id)),
+      options,
+    ),
+    hub.read(
+      typed.map((type) => listArchives({ buildId, type })),
+      options,
+    ),
+    hub.read(
+      archives.map((archive) => listRPMs({ imageId: archive.id })),
+      options,
+    ),
+    hub.read(
+      archives.map((archive) => listArchives({ imageId: archive.id })),
+      options,
+    ),
+    hub.read([getBuild(buildId), listRPMs({ buildId })], options),
+  ])
+  if (!sameBuild(first, after) || idsOf(rpms) !== idsOf(rpmsAfter)) return 'torn'
+  const detailed = new Map(byType.flat().map((archive) => [archive.id, archive]))
+  return {
+    ...content,
+    rpms: rpms.map((rpm, i) => ({ rpm, sigs: sigs[i] ?? [], checksums: checksums[i] ?? [] })),
+    archives: archives.map((archive, i) => ({
+      archive: detailed.get(archive.id) ?? archive,
+      rpms: rpmParts[i] ?? [],
+      archives: archiveParts[i] ?? [],
+    })),
+  }
+}
+
+/** `ProdBuild` is a whole build; anything else is a bare row. */
+export function isWhole(read: ProdBuild | Build): read is ProdBuild {
+  return 'rpms' in read
+}
+
+function sameBuild(a: Build | null, b: Build | null): boolean {
+  return (
+    a === b ||
+    (a !== null &&
+      b !== null &&
+      a.state === b.state &&
+      a.volumeId === b.volumeId &&
+      a.release === b.release &&
+      a.draft === b.draft &&
+      a.ownerId === b.ownerId &&
+      a.completionTime === b.completionTime &&
+      a.creationEvent === b.creationEvent)
+  )
+}
+
+function idsOf(rpms: readonly Rpm[]): string {
+  return rpms
+    .map((rpm) => rpm.id)
+    .sort((a, b) => a - b)
+    .join(',')
+}

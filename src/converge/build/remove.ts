@@ -1,0 +1,163 @@
+import type { Build } from '../../model/records.ts'
+import { BUILD_STATE } from '../../model/records.ts'
+import type { Claim } from '../../queue/queue.ts'
+import type { Tx } from '../../staging/database.ts'
+import { payDebts } from '../../staging/debt.ts'
+import { readListingOfBuild } from '../../staging/listing.ts'
+import { lockRows } from '../../staging/lock-rows.ts'
+import { forgetPlacement, listPlacements, markRemoving } from '../../staging/placements.ts'
+import { deleteRows, selectRows, updateRows } from '../../staging/rows.ts'
+import { announce } from '../announce.ts'
+import type { Converged, Deps } from '../deps.ts'
+import { applyOps, type Op } from '../ops.ts'
+import { noteClashes } from '../settle.ts'
+import { deleteDependents } from './apply.ts'
+import { describeUse, findLocalUse, isUsed } from './local-use.ts'
+
+/** A build's type rows: kept by a delete, cleared by a reset. */
+const TYPE_TABLES = ['maven_builds', 'win_builds', 'image_builds', 'build_types']
+
+/**
+ * Makes in staging what prod's hub made of a build that is no longer COMPLETE there.
+ *
+ * | prod's state              | as                     | rows                                                                   |
+ * | ------------------------- | ---------------------- | ---------------------------------------------------------------------- |
+ * | DELETED                   | `_delete_build`        | signatures and checksums deleted, taggings revoked, the rest kept      |
+ * | CANCELED, FAILED, BUILDING| `reset_build`          | all that refers to it deleted, taggings too; the bare row stays        |
+ *
+ * The state of the build is the proof of the removal. What staging's own things use is a clash (`on_removed`). Rows go
+ * before files.
+ */
+export async function removeBuild(
+  deps: Deps,
+  claim: Claim,
+  prod: Build,
+  stagingId: number,
+): Promise<Converged> {
+  const { database, catalog, owner } = deps
+  const keyText = `build/${prod.id}`
+  const done = await isDone(deps, prod, stagingId)
+  if (!done) {
+    const use = await findLocalUse(database, owner, stagingId)
+    const held = isUsed(use) && deps.conflicts.onRemoved === 'hold'
+    const clashes = isUsed(use)
+      ? [
+          {
+            subject: keyText,
+            kind: 'on_removed',
+            prod: { state: prod.state },
+            local: use,
+            decision: held ? ('held' as const) : ('prod-won' as const),
+          },
+        ]
+      : []
+    if (held) {
+      await noteClashes(database, keyText, clashes)
+      const reason = `prod removed it, staging uses it in ${describeUse(use)}`
+      return { outcome: { kind: 'held', reason, rows: 0 }, unmet: [], fenced: false }
+    }
+    const rows = await database.transaction('build.remove', async (tx) => {
+      await lockRows(tx, catalog, 'build', ['id'], [{ id: stagingId }], 'update')
+      const written = await removeRows(tx, deps, prod, stagingId)
+      for (const place of await listPlacements(tx, { prodBuildIds: [prod.id] })) await markRemoving(tx, place)
+      await noteClashes(tx, keyText, clashes)
+      await deps.queue.fence(tx, claim)
+      return written
+    })
+    await payDebts(database, catalog, owner.userId)
+    await removeFiles(deps, prod.id)
+    return { outcome: { kind: 'applied', rows }, unmet: [], fenced: true }
+  }
+  const removed = await removeFiles(deps, prod.id)
+  return {
+    outcome: removed > 0 ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' },
+    unmet: [],
+    fenced: false,
+  }
+}
+
+/** True when staging's row is already what a removal leaves. */
+async function isDone(deps: Deps, prod: Build, stagingId: number): Promise<boolean> {
+  const [row] = await selectRows<{ state: number }>(deps.database, deps.catalog, 'build', ['state'], {
+    id: stagingId,
+  })
+  if (row === undefined) return true
+  if (prod.state === BUILD_STATE.deleted) return row.state === BUILD_STATE.deleted
+  return row.state !== BUILD_STATE.complete && row.state !== BUILD_STATE.deleted
+}
+
+async function removeRows(tx: Tx, deps: Deps, prod: Build, stagingId: number): Promise<number> {
+  const { catalog } = deps
+  const rpmIds = await idsOf(tx, deps, 'rpminfo', stagingId)
+  const archiveIds = await idsOf(tx, deps, 'archiveinfo', stagingId)
+  const listing = await readListingOfBuild(tx, stagingId)
+  let rows = 0
+  if (prod.state === BUILD_STATE.deleted) {
+    const byRpm = rpmIds.map((id) => ({ rpm_id: id }))
+    for (const table of ['rpmsigs', 'rpm_checksum'])
+      rows += await deleteRows(tx, catalog, table, ['rpm_id'], byRpm)
+    const ops = listing.map(
+      (entry): Op => ({ kind: 'revoke', table: 'tag_listing', row: entry.row, slot: 0 }),
+    )
+    const tagIds = listing.map((entry) => entry.tagId)
+    rows += (await applyOps(tx, deps, ops, { keyText: `build/${prod.id}`, prodEvent: null, tagIds })).rows
+    rows += await updateRows(tx, catalog, 'build', ['id'], [{ id: stagingId, state: BUILD_STATE.deleted }])
+    return rows
+  }
+  rows += await deleteDependents(tx, catalog, rpmIds, archiveIds)
+  rows += await deleteRows(tx, catalog, 'rpminfo', ['build_id'], [{ build_id: stagingId }])
+  rows += await deleteRows(tx, catalog, 'archiveinfo', ['build_id'], [{ build_id: stagingId }])
+  for (const table of [...TYPE_TABLES, 'tag_listing']) {
+    rows += await deleteRows(tx, catalog, table, ['build_id'], [{ build_id: stagingId }])
+  }
+  await announce(
+    tx,
+    deps,
+    listing.map((entry) => entry.tagId),
+  )
+  await forgetParts(tx, rpmIds, archiveIds)
+  const state = prod.state === BUILD_STATE.failed ? BUILD_STATE.failed : BUILD_STATE.canceled
+  rows += await updateRows(
+    tx,
+    catalog,
+    'build',
+    ['id'],
+    [{ id: stagingId, state, task_id: null, volume_id: 0 }],
+  )
+  return rows
+}
+
+/** The rows are gone: so are our records of where they came from. */
+async function forgetParts(tx: Tx, rpmIds: readonly number[], archiveIds: readonly number[]): Promise<void> {
+  for (const [kind, ids] of [
+    ['rpm', rpmIds],
+    ['archive', archiveIds],
+  ] as const) {
+    await tx.query(
+      'build.forget-parts',
+      'delete from staging_sync.owned where kind = $1 and staging_id = any($2::bigint[])',
+      [kind, ids],
+    )
+  }
+}
+
+async function idsOf(
+  tx: Tx,
+  deps: Deps,
+  table: 'rpminfo' | 'archiveinfo',
+  buildId: number,
+): Promise<number[]> {
+  const rows = await selectRows<{ id: number }>(tx, deps.catalog, table, ['id'], { build_id: buildId })
+  return rows.map((row) => row.id)
+}
+
+/** Takes away files of a build that no row needs any more. Returns the number of places. Safe to repeat. */
+export async function removeFiles(deps: Deps, prodBuildId: number): Promise<number> {
+  const places = await listPlacements(deps.database, { prodBuildIds: [prodBuildId] })
+  for (const place of places) {
+    const placement = deps.placement.byMode(place.mode)
+    await placement.remove({ ...place, buildId: place.prodBuildId, withoutFiles: false })
+    await forgetPlacement(deps.database, place)
+  }
+  return places.length
+}
