@@ -6,9 +6,9 @@ import { TreeReader, TreeWriter } from './files.ts'
 import { LinkTexts, putLink, takeBackLink } from './links.ts'
 import type { PlacedBuild, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
-import { assertFree, isAsWanted, type Wanted } from './volume-plan.ts'
+import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
-import { Work } from './work.ts'
+import { Turns, Work } from './work.ts'
 
 export interface VolumePlacementOptions {
   /** prod's tree as we see it */
@@ -44,6 +44,7 @@ export class VolumePlacement implements Placement {
   readonly #texts: LinkTexts
   readonly #prod: TreeReader
   readonly #staging: TreeWriter
+  readonly #turns = new Turns()
 
   constructor(options: VolumePlacementOptions) {
     this.#options = options
@@ -73,9 +74,8 @@ export class VolumePlacement implements Placement {
       }
       if (wanted === 'nothing') return
       const root = await this.#root()
-      if (await isAsWanted(this.#staging, root, this.#texts, wanted)) return
-      await assertFree(this.#staging, root, this.#texts, wanted)
-      await this.#write(root, wanted)
+      // Finds a clash before the first write.
+      if (!isDone(await assertFree(this.#staging, root, this.#texts, wanted))) await this.#write(root, wanted)
     })
   }
 
@@ -94,7 +94,7 @@ export class VolumePlacement implements Placement {
   }
 
   async #write(root: string, wanted: Wanted): Promise<void> {
-    const work = new Work(this.#staging, root, await this.#prodIds(wanted.source.place))
+    const work = new Work(this.#staging, root, await this.#prodIds(wanted.source.place), this.#turns)
     try {
       // Both are judged again with the handles open: what was free may be taken by now.
       const base = await work.directory(versionPath({ ...wanted.place, volume: DEFAULT_VOLUME }))
@@ -114,8 +114,8 @@ export class VolumePlacement implements Placement {
         { directory: base, name: wanted.place.release, text: wanted.convenience, before: convenience, uid },
       ]
       for (const { directory, name, text, before, uid } of links) {
-        await directory.sweep(name)
         if (before === 'right') continue
+        await directory.sweep(name)
         if (!(await putLink(this.#staging, directory, name, { text, uid }, before)))
           throw raced(directory.at(name).shown)
         work.onFailure(() => takeBackLink(this.#staging, directory, name, text, before))

@@ -120,6 +120,11 @@ async function toplinkPlan(files: TreeWriter, root: string, volume: string, now:
   throw clash(path, now, 'a link to the top of the tree')
 }
 
+/** True when every name holds what it should. */
+export function isDone(plan: Plan): boolean {
+  return plan.toplink === 'right' && plan.link === 'right' && plan.convenience === 'right'
+}
+
 /** The same without reasons, by path and read-only: true when nothing is to be done. */
 export async function isAsWanted(
   files: TreeWriter,
@@ -128,8 +133,7 @@ export async function isAsWanted(
   wanted: Wanted,
 ): Promise<boolean> {
   try {
-    const plan = await assertFree(files, root, texts, wanted)
-    return plan.toplink === 'right' && plan.link === 'right' && plan.convenience === 'right'
+    return isDone(await assertFree(files, root, texts, wanted))
   } catch (error) {
     if (error instanceof KeyError || isErrno(error, 'ENOENT')) return false
     throw error

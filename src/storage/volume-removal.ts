@@ -145,17 +145,17 @@ async function prune(removal: Removal, names: readonly string[]): Promise<void> 
     await version.sweep(draftRelease(place.release, buildId))
     await version.close()
   }
-  for (const depth of [names.length - 1, names.length - 2]) {
-    const name = names[depth]
+  for (let depth = names.length - 1; depth >= 0; depth--) {
+    const name = names[depth] as string
     const parent = await openOwn(removal, names.slice(0, depth))
-    if (parent === null || name === undefined) continue
+    if (parent === null) continue
     try {
       await parent.clearUnfinished(name)
-      await files.rmdir(parent.at(name))
+      if (depth === 2 && names[0] === 'vol') await parent.sweep('toplink')
+      // The package's and the version's; those above belong to the volume.
+      if (depth >= names.length - 2) await files.rmdir(parent.at(name))
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) continue
-      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EPERM')) throw error
-      return
+      if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY', 'EPERM')) throw error
     } finally {
       await parent.close()
     }

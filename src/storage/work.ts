@@ -2,17 +2,30 @@ import { SafetyError } from '../errors.ts'
 import { Directory } from './directory.ts'
 import type { TreeWriter } from './files.ts'
 
+/** Lets builds of one process make directories one after the other; they often want the same ones. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve()
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work)
+    this.#last = turn.catch(() => {})
+    return turn
+  }
+}
+
 /** One attempt to change staging's tree: what it opened, and how to take back what it did. */
 export class Work {
   readonly #files: TreeWriter
   readonly #root: string
   /** `device:inode` of directories of prod's tree: never to be written in, however they came to be here. */
   readonly #prod: ReadonlySet<string>
+  readonly #turns: Turns
   readonly #opened: Directory[] = []
   readonly #undo: (() => Promise<unknown>)[] = []
 
   /** `root` is the real path of staging's tree. */
-  constructor(files: TreeWriter, root: string, prod: ReadonlySet<string>) {
+  constructor(files: TreeWriter, root: string, prod: ReadonlySet<string>, turns: Turns) {
+    this.#turns = turns
     this.#files = files
     this.#root = root
     this.#prod = prod
@@ -29,7 +42,11 @@ export class Work {
     // The root itself is never made: a missing one is a disk that is not mounted.
     if (name === undefined) throw new Error('unreachable: the root was looked at before')
     const parent = await this.directory(names.slice(0, -1))
-    const made = await parent.make(name)
+    const made = await this.#turns.take(async () => {
+      const other = await parent.child(name)
+      await other?.close()
+      return other === null && (await parent.make(name))
+    })
     if (made) this.#undo.push(() => this.#files.rmdir(parent.at(name)))
     // Gone again: somebody else took it away, being empty.
     return this.#keep((await parent.child(name)) ?? (await this.directory(names)))

@@ -1,0 +1,13 @@
+import { VolumePlacement } from '../../src/storage/volume-placement.ts'
+import { placementContract } from './placement-contract.ts'
+
+placementContract(
+  'placement volume',
+  (trees, step) =>
+    new VolumePlacement({
+      prodTopdir: trees.prod,
+      linkTarget: trees.prod,
+      stagingTopdir: trees.staging,
+      step,
+    }),
+)
