@@ -143,3 +143,8 @@ export function getLastEvent(before?: Timestamp): Call<Event> {
 export function getAPIVersion(): Call<number> {
   return callOf('getAPIVersion', [], {}, int)
 }
+
+/** For example `1.35.3`. Hubs from 1.23 on; `Hub.version` tells older ones too. */
+export function getKojiVersion(): Call<string> {
+  return callOf('getKojiVersion', [], {}, text)
+}

@@ -1,0 +1,177 @@
+import { KeyError, StopError } from '../errors.ts'
+import type { Value } from '../model/value.ts'
+import { noStep, type Step } from '../step.ts'
+import { type Ask, adaptCall, type Known } from './adapt.ts'
+import { getKojiVersion } from './calls-lookup.ts'
+import { Dispatcher, type RequestReport } from './dispatcher.ts'
+import { maxEncodedBytes } from './encode.ts'
+import { HubFault } from './fault.ts'
+import type { Answers, Call, Hub, ReadOptions } from './hub.ts'
+import { HubApi, parseVersion } from './hub-api.ts'
+import { Limiter } from './limiter.ts'
+import { type BatchLimits, type CallAnswer, Piece, piecesOf } from './piece.ts'
+import { Transport } from './transport.ts'
+
+export interface XmlRpcHubOptions {
+  /** http or https; no user, password or query. */
+  readonly url: string
+  /** PEM text of the certificates to trust instead of the system's. */
+  readonly ca?: string | undefined
+  readonly requestsPerSecond: number
+  readonly concurrency: number
+  /** Silence of the hub after which it counts as down. */
+  readonly timeoutMs: number
+  readonly step?: Step
+  readonly onRequest?: (report: RequestReport) => void
+  /** The rest has defaults that suit real hubs. */
+  readonly totalTimeoutMs?: number
+  readonly maxCallsPerRequest?: number
+  readonly maxRequestBytes?: number
+  readonly maxAnswerBytes?: number
+  readonly retryDelaysMs?: readonly number[]
+}
+
+/** koji's MaxRequestLength is 4 MiB; some room for the envelope. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 4096
+/** An unfiltered history of a large prod is some hundred MB. */
+const MAX_ANSWER_BYTES = 1024 * 1024 * 1024
+const MAX_DEPTH = 200
+/** A hub that is upgraded while we run shows its new arguments after so long. */
+const API_LIFETIME_MS = 3_600_000
+
+/** Prod's hub over XML-RPC: batching, limits and adaptation to its version. See `Hub`. */
+export class XmlRpcHub implements Hub {
+  readonly #transport: Transport
+  readonly #dispatcher: Dispatcher
+  readonly #limits: BatchLimits
+  #api: { readonly value: Promise<HubApi>; readonly expiresMs: number } | undefined
+
+  /** Connects on first use. Throws HUB_URL. */
+  constructor(options: XmlRpcHubOptions) {
+    this.#limits = {
+      maxCalls: options.maxCallsPerRequest ?? 200,
+      maxBytes: options.maxRequestBytes ?? MAX_REQUEST_BYTES,
+    }
+    this.#transport = new Transport({
+      url: options.url,
+      ca: options.ca,
+      connections: options.concurrency,
+      timeoutMs: options.timeoutMs,
+      totalTimeoutMs: options.totalTimeoutMs ?? options.timeoutMs * 10,
+      limits: { maxBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES, maxDepth: MAX_DEPTH },
+      userAgent: 'koji-staging-sync',
+    })
+    this.#dispatcher = new Dispatcher({
+      transport: this.#transport,
+      limiter: new Limiter(options, performance.now()),
+      limits: this.#limits,
+      retryDelaysMs: options.retryDelaysMs ?? [100, 400, 1000],
+      step: options.step ?? noStep,
+      onRequest: options.onRequest ?? (() => undefined),
+    })
+  }
+
+  async read<const C extends readonly Call<unknown>[]>(calls: C, options: ReadOptions): Promise<Answers<C>> {
+    const { signal } = options
+    const api = await unlessAborted(this.#hubApi(), signal)
+    const plans = calls.map((call) => adaptCall(call, api))
+    const asks = plans.filter((plan) => plan.kind === 'ask')
+    const answers: CallAnswer[] = []
+    for (const piece of piecesOf(asks, options.priority, this.#limits)) {
+      answers.push(...(await this.#send(piece, signal)))
+    }
+    return plans.map((plan) => this.#meaning(plan, answers)) as Answers<C>
+  }
+
+  async version(): Promise<readonly [number, number, number]> {
+    const api = await this.#hubApi()
+    if (!api.has('getKojiVersion')) return api.guessVersion()
+    const [text] = await this.read([getKojiVersion()], { priority: 'live' })
+    const version = parseVersion(text)
+    if (version !== null) return version
+    throw new KeyError('HUB_ANSWER_INVALID', `the hub's version is ${JSON.stringify(text.slice(0, 80))}`)
+  }
+
+  async destroy(): Promise<void> {
+    this.#dispatcher.destroy()
+    await this.#transport.destroy()
+  }
+
+  /** Takes the plan's answer off the front. */
+  #meaning(plan: Ask<unknown> | Known<unknown>, answers: CallAnswer[]): unknown {
+    if (plan.kind === 'known') return plan.answer
+    const answer = answers.shift() as CallAnswer
+    if ('value' in answer) return plan.decode(answer.value)
+    if (answer.error instanceof HubFault && isOtherApi(answer.error)) this.#api = undefined
+    throw answer.error
+  }
+
+  async #send(piece: Piece, signal: AbortSignal | undefined): Promise<readonly CallAnswer[]> {
+    const giveUp = () => piece.reject(stopReason(signal))
+    if (signal?.aborted === true) throw stopReason(signal)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    try {
+      this.#dispatcher.submit(piece)
+      return await piece.answers
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** What the hub can do; asked once for all callers. */
+  #hubApi(): Promise<HubApi> {
+    const known = this.#api
+    if (known !== undefined && known.expiresMs > performance.now()) return known.value
+    const value = this.#askApi()
+    const asked = { value, expiresMs: performance.now() + API_LIFETIME_MS }
+    this.#api = asked
+    value.catch(() => {
+      if (this.#api === asked) this.#api = undefined
+    })
+    return value
+  }
+
+  async #askApi(): Promise<HubApi> {
+    const ask: Ask<Value> = {
+      kind: 'ask',
+      method: '_listapi',
+      params: [],
+      bytes: maxEncodedBytes('_listapi'),
+      decode: (answer) => answer,
+    }
+    const [answer] = await this.#send(new Piece([ask], 'live'), undefined)
+    if (answer === undefined || 'error' in answer) throw answer?.error
+    return new HubApi(answer.value)
+  }
+}
+
+/** ParameterError, or a method that is gone: the hub is not the one that `_listapi` described. */
+function isOtherApi(fault: HubFault): boolean {
+  return fault.faultCode === 1019 || fault.faultString.startsWith('Invalid method')
+}
+
+function stopReason(signal: AbortSignal | undefined): Error {
+  return signal?.reason instanceof StopError
+    ? signal.reason
+    : new StopError('HUB_STOPPED', 'the read was given up', { cause: signal?.reason })
+}
+
+/** `promise`, but no longer than the signal lets it. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  if (signal.aborted) {
+    promise.catch(() => undefined)
+    throw stopReason(signal)
+  }
+  const ended = new AbortController()
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(stopReason(signal)), { signal: ended.signal })
+      }),
+    ])
+  } finally {
+    ended.abort()
+  }
+}
