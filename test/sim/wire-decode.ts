@@ -42,7 +42,7 @@ export function decodeResponse(xml: string): Value {
 }
 
 function open(xml: string, root: string): Cursor {
-  const tokens = xml.match(/<[^>]*>|[^<]+/g) ?? []
+  const tokens: string[] = xml.match(/<[^>]*>|[^<]+/g) ?? []
   const at = tokens.indexOf(`<${root}>`)
   if (at < 0) throw new Error(`no <${root}> in ${xml.slice(0, 100)}`)
   return { tokens, at: at + 1 }

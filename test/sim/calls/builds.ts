@@ -124,7 +124,7 @@ export async function getBuild(hub: HubSession, info: Value, strict = false): Pr
 export async function listBuilds(hub: HubSession, a: Struct): Promise<Value> {
   const binds = new Binds()
   const where: string[] = []
-  const fields = {
+  const fields: Record<string, string> = {
     ...buildFields(hub),
     ...timestampFields(hub),
     source: 'build.source',

@@ -1,6 +1,6 @@
 import type { HubSession } from '../hub-session.ts'
 import { Binds, inForce, select } from '../query.ts'
-import { Double, generic, type Struct, str, truthy, typeName, type Value } from '../wire-value.ts'
+import { Double, generic, isInt, type Struct, str, truthy, typeName, type Value } from '../wire-value.ts'
 import { archiveFields } from './archives.ts'
 import { buildFields, decodeExtra, typeJoin } from './builds.ts'
 import { getId } from './names.ts'
