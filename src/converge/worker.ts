@@ -1,0 +1,290 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import { AgainError, asError, FenceError, OutageError, SafetyError, StopError, SyncError } from '../errors.ts'
+import { formatKey } from '../model/key.ts'
+import type { Mark } from '../model/outcome.ts'
+import type { Breaker, Permit } from '../queue/breaker.ts'
+import type { Claim, Queue } from '../queue/queue.ts'
+import {
+  breakerClosed,
+  breakerOpened,
+  claimLost,
+  converged as convergedEvent,
+  keyFailed,
+  keyReturned,
+  type Telemetry,
+} from '../telemetry/events.ts'
+import type { Converged, Converger, Convergers } from './deps.ts'
+import { Finisher } from './finisher.ts'
+import { Wake } from './wake.ts'
+
+export interface WorkerOptions {
+  readonly queue: Queue
+  readonly convergers: Convergers
+  readonly breakers: readonly Breaker[]
+  readonly telemetry: Telemetry
+  /** keys that are converged at a time */
+  readonly concurrency: number
+  /** how long what is being converged may still take when the signal says stop */
+  readonly graceMs: number
+  /** between two looks at the queue when nobody wakes us */
+  readonly idleMs: number
+  /** the database's clock, milliseconds since 1970, as this process estimates it: for the lag metric only */
+  readonly databaseNowMs: () => number
+  readonly random: () => number
+  /** told each time the loop comes round */
+  readonly onTurn?: () => void
+}
+
+/** Errors after which trying again soon is pointless: a person, another version, or prod must change something. */
+const PARK_AT_ONCE = new Set([
+  'SCHEMA_CANNOT_HOLD',
+  'STORAGE_NAME_UNSAFE',
+  'STORAGE_CLASH',
+  'STORAGE_OWN_TREE',
+  'DRAFT_ID_TAKEN',
+  'OWNED_TWICE',
+  'CELL_INVALID',
+])
+
+/** Well under a lease, so that a slow key keeps it. */
+const RENEW_MS = 15_000
+
+/** A race that is lost again and again waits longer each time, up to this. */
+const MAX_RACE_DELAY_MS = 5_000
+
+/**
+ * Claims keys, converges them, ends the claims. The only loop that does, shared by the live path, catch-up and people.
+ *
+ * How a converger ends decides everything (`Outcome`, and the table of `errors.ts`): only a key's own errors count
+ * against it, outages open the breaker of their part and give the key back, a SafetyError stops all writing.
+ */
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #active = new Map<string, Claim>()
+  readonly #wake = new Wake()
+  readonly #finisher: Finisher
+  /** How often in a row a key lost a race. */
+  readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
+  #fatal: unknown = null
+  #hard = new AbortController()
+  #running = false
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    this.#finisher = new Finisher(options.queue)
+  }
+
+  /** There may be something to claim. */
+  wake(): void {
+    this.#wake.call()
+  }
+
+  /**
+   * Marks keys durably; what fits into free hands is claimed in the same round trip, so that a message need not wait for the
+   * queue to be looked at.
+   */
+  async mark(marks: readonly Mark[]): Promise<void> {
+    const free = this.#running && this.#healthy() ? this.#options.concurrency - this.#active.size : 0
+    if (free < marks.length) {
+      await this.#options.queue.mark(marks)
+      this.wake()
+      return
+    }
+    for (const claim of await this.#options.queue.markAndClaim(marks)) this.#start(claim, [])
+  }
+
+  /** Works until the signal, then ends what is under way within the grace. Throws what must end the process. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#running = true
+    const renewing = setInterval(() => void this.#renew(), RENEW_MS)
+    const stop = (): void => this.#wake.call()
+    signal.addEventListener('abort', stop)
+    try {
+      while (!signal.aborted && this.#fatal === null) {
+        this.#options.onTurn?.()
+        await this.#turn(signal)
+      }
+    } catch (error) {
+      if (!(error instanceof StopError)) this.#fatal ??= error
+    } finally {
+      this.#running = false
+      signal.removeEventListener('abort', stop)
+      await this.#drain()
+      clearInterval(renewing)
+    }
+    if (this.#fatal !== null) throw this.#fatal
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const permits = await this.#permits(signal)
+    const probing = this.#options.breakers.some((breaker) => breaker.state().state === 'half-open')
+    const free = this.#options.concurrency - this.#active.size
+    let claims: Claim[] = []
+    try {
+      if (free > 0) claims = await this.#options.queue.claim(probing ? 1 : free)
+    } catch (error) {
+      this.#tell(permits, error)
+      if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
+      return
+    }
+    if (claims.length === 0) {
+      for (const permit of permits) permit.unused()
+      if (probing) await this.#probeDatabase()
+      await this.#wake.wait(await this.#idleMs(), signal)
+      return
+    }
+    for (const [i, claim] of claims.entries()) this.#start(claim, i === 0 ? permits : [])
+    if (probing) await this.#finisher.idle()
+    if (this.#active.size >= this.#options.concurrency || probing)
+      await this.#wake.wait(this.#options.idleMs, signal)
+  }
+
+  /** With nothing to claim, claiming itself was the probe of the database; the hub waits for the next key. */
+  async #probeDatabase(): Promise<void> {
+    for (const breaker of this.#options.breakers) {
+      if (breaker.part === 'database')
+        (await breaker.acquire(AbortSignal.timeout(1)).catch(() => null))?.succeeded()
+    }
+  }
+
+  async #permits(signal: AbortSignal): Promise<Permit[]> {
+    const permits: Permit[] = []
+    for (const breaker of this.#options.breakers) {
+      const turning = setInterval(() => this.#options.onTurn?.(), 1_000)
+      try {
+        permits.push(await breaker.acquire(signal))
+      } finally {
+        clearInterval(turning)
+      }
+    }
+    return permits
+  }
+
+  async #idleMs(): Promise<number> {
+    const due = await this.#options.queue.nextDueMs().catch(() => null)
+    return Math.max(10, Math.min(this.#options.idleMs, due ?? this.#options.idleMs))
+  }
+
+  #start(claim: Claim, permits: readonly Permit[]): void {
+    const text = formatKey(claim.key)
+    this.#active.set(text, claim)
+    void this.#converge(claim, permits)
+      .catch((error) => {
+        this.#fatal ??= error
+      })
+      .finally(() => {
+        this.#active.delete(text)
+        this.#wake.call()
+      })
+  }
+
+  async #converge(claim: Claim, permits: readonly Permit[]): Promise<void> {
+    const startedMs = performance.now()
+    const converger = this.#options.convergers[claim.key.kind] as Converger
+    try {
+      const result = await converger.converge(claim.key, claim, this.#hard.signal)
+      this.#tell(permits, null)
+      if (!result.fenced)
+        await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })
+      this.#races.delete(formatKey(claim.key))
+      this.#report(claim, result, performance.now() - startedMs)
+    } catch (error) {
+      this.#tell(permits, error)
+      await this.#failed(claim, error)
+    }
+  }
+
+  #report(claim: Claim, result: Converged, elapsedMs: number): void {
+    const applied = result.outcome.kind === 'applied' && claim.priority === 'live'
+    const lagMs = applied ? this.#options.databaseNowMs() - claim.markedAtMs : null
+    convergedEvent(this.#options.telemetry, claim.key, { outcome: result.outcome, elapsedMs, lagMs })
+  }
+
+  async #failed(claim: Claim, thrown: unknown): Promise<void> {
+    const { queue, telemetry } = this.#options
+    const error = asError(thrown)
+    if (error instanceof FenceError) {
+      claimLost(telemetry, claim.key)
+      return
+    }
+    if (error instanceof OutageError) {
+      keyReturned(telemetry, claim.key, error)
+      await this.#giveBack(claim, 500)
+      return
+    }
+    if (error instanceof AgainError) {
+      await this.#giveBack(claim, this.#raceDelayMs(claim))
+      return
+    }
+    if (error instanceof SafetyError) {
+      await this.#giveBack(claim, 0)
+      throw error
+    }
+    if (error instanceof StopError || this.#hard.signal.aborted) {
+      await this.#giveBack(claim, 0)
+      return
+    }
+    const code = error instanceof SyncError ? error.code : 'INTERNAL'
+    const park = PARK_AT_ONCE.has(code)
+    keyFailed(telemetry, claim.key, { error, attempts: claim.attempts + 1, parked: park })
+    await this.#quietly(() => queue.fail(claim, { reason: error.message, code, park }))
+  }
+
+  #raceDelayMs(claim: Claim): number {
+    const text = formatKey(claim.key)
+    const lost = (this.#races.get(text) ?? 0) + 1
+    this.#races.set(text, lost)
+    return Math.min(MAX_RACE_DELAY_MS, 10 * 2 ** Math.min(lost, 10)) * (0.5 + this.#options.random() / 2)
+  }
+
+  #giveBack(claim: Claim, delayMs: number): Promise<void> {
+    return this.#quietly(() => this.#options.queue.release([claim], { delayMs }))
+  }
+
+  /** What cannot be told to the queue now is told by the end of the lease. */
+  async #quietly(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#tell([], error)
+    }
+  }
+
+  /** Lets the breakers learn. A permit is good for one answer; what has none reports an outage all the same. */
+  #tell(permits: readonly Permit[], error: unknown): void {
+    const before = this.#options.breakers.map((breaker) => breaker.state().failures)
+    for (const permit of permits) {
+      if (error === null) permit.succeeded()
+      else permit.failed(error)
+    }
+    for (const breaker of this.#options.breakers) breaker.report(error)
+    for (const [i, breaker] of this.#options.breakers.entries()) {
+      const now = breaker.state().failures
+      if (before[i] === 0 && now > 0) breakerOpened(this.#options.telemetry, error as OutageError)
+      if (before[i] !== 0 && now === 0) breakerClosed(this.#options.telemetry, breaker.part)
+    }
+  }
+
+  #healthy(): boolean {
+    return this.#options.breakers.every((breaker) => breaker.state().failures === 0)
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#active.size === 0) return
+    await this.#quietly(() => this.#options.queue.renew([...this.#active.values()]))
+  }
+
+  /** Waits for what is under way; past the grace the work is told to stop, and given back. */
+  async #drain(): Promise<void> {
+    const deadline = AbortSignal.timeout(this.#options.graceMs)
+    const hard = (): void => this.#hard.abort(new StopError('STOPPED', 'stopped'))
+    deadline.addEventListener('abort', hard)
+    while (this.#active.size > 0 && !deadline.aborted) await this.#wake.wait(50, deadline)
+    deadline.removeEventListener('abort', hard)
+    if (this.#active.size > 0) await delay(100)
+    const left = [...this.#active.values()]
+    if (left.length > 0) await this.#quietly(() => this.#options.queue.release(left, { delayMs: 0 }))
+    await this.#finisher.idle()
+  }
+}
