@@ -102,10 +102,9 @@ export async function markAndClaimIn(
   options: { leaseMs: number; holder: string },
 ): Promise<ClaimRow[]> {
   if (rows.length === 0) return []
-  return sql.query<ClaimRow>(
-    'queue.mark-and-claim',
-    MARK_AND_CLAIM,
-    [...markValues(rows), options.leaseMs, options.holder],
-    { prepare: false },
-  )
+  return sql.query<ClaimRow>('queue.mark-and-claim', MARK_AND_CLAIM, [
+    ...markValues(rows),
+    options.leaseMs,
+    options.holder,
+  ])
 }

@@ -107,8 +107,9 @@ marked as (
 select pg_notify($6, '') from (select count(*) from marked) m`
 
 /**
- * Marks in one statement. Like all statements on this table it is planned anew each time: a plan made while the table was
- * empty would be kept, and scan all of it when it is full.
+ * Marks in one statement. An upsert finds its rows by the unique index whatever the planner thinks. All statements that
+ * look for rows are planned anew each time instead (`prepare: false`): a plan made while the table was empty would
+ * be kept, and scan all of it when it is full.
  */
 export async function markIn(
   sql: Sql,
@@ -117,7 +118,7 @@ export async function markIn(
 ): Promise<void> {
   if (rows.length === 0) return
   const lockTimeout = options.lockTimeoutMs === undefined ? null : `${options.lockTimeoutMs}ms`
-  await sql.query('queue.mark', MARK, [...markValues(rows), QUEUE_CHANNEL, lockTimeout], { prepare: false })
+  await sql.query('queue.mark', MARK, [...markValues(rows), QUEUE_CHANNEL, lockTimeout])
 }
 
 export function markValues(rows: readonly MarkRow[]): unknown[] {

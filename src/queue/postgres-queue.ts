@@ -95,9 +95,7 @@ export class PostgresQueue implements Queue {
 
   async finish(finished: readonly FinishedClaim[]): Promise<Ending[]> {
     const plain = finished.filter(({ relook = [] }) => relook.length === 0).map(({ claim }) => claim)
-    const removed = await this.#racing(() =>
-      removeSettled(this.#database, plain, this.#timing, { alone: true }),
-    )
+    const removed = await this.#racing(() => removeSettled(this.#database, plain, this.#timing))
     const endings: Ending[] = []
     for (const { claim, relook = [] } of finished) {
       const settlement =

@@ -14,15 +14,13 @@ export interface Settlement {
 }
 
 /**
- * Deletes the rows whose key, token and generation are given, wakes who waits for them. One statement: in the applying
- * transaction it is the last, and row locks of Koji's tables are held until its answer is here.
+ * Deletes the rows whose key, token and generation are given, and wakes who waits for them.
  *
  * Rows are locked in the order of keys first, like everywhere; the wake's rows come after (a wait locks in this order too).
  */
 const remove = (timing: QueueTiming): string => `
 with settings as materialized (
-  select case when $5::boolean
-    then set_config('lock_timeout', '2s', true) || set_config('synchronous_commit', 'off', true) end as set
+  select set_config('lock_timeout', '2s', true) || set_config('synchronous_commit', 'off', true) as set
 ),
 locked as materialized (
   select q.key from settings, staging_sync.queue q
@@ -41,15 +39,13 @@ told as (select pg_notify($4, '') from (select 1 from woken limit 1) w)
 select gone.key, gone.expect_dropped, (select count(*)::integer from told) as told from gone`
 
 /**
- * Ends claims that expect nothing more; those that are not in the answer were marked meanwhile, or are lost.
- * `alone`: not in the caller's transaction. Nothing was written then but this, and losing it in a crash of the
- * server only means to converge an equal key once more: no need to wait for the disk.
+ * Ends claims that wrote nothing and expect nothing more, in one statement; those that are not in the answer were marked
+ * meanwhile, or are lost. It does not wait for the disk: what a crash of the server undoes is converged once more.
  */
 export async function removeSettled(
   sql: Sql,
   claims: readonly Claim[],
   timing: QueueTiming,
-  options: { alone?: boolean } = {},
 ): Promise<Map<string, Settlement>> {
   if (claims.length === 0) return new Map()
   const gone = await sql.query<{ key: string; expect_dropped: number }>(
@@ -60,7 +56,6 @@ export async function removeSettled(
       claims.map(({ token }) => token),
       claims.map(({ generation }) => generation),
       QUEUE_CHANNEL,
-      options.alone === true,
     ],
     { prepare: false },
   )
@@ -79,7 +74,7 @@ export async function settle(
   const key = keyText(claim.key)
   const relook = options.relook ?? []
   if (relook.length === 0) {
-    const removed = (await removeSettled(tx, [claim], timing)).get(key)
+    const removed = await removeOwn(tx, key, claim, timing)
     if (removed !== undefined) return removed
   }
   const row = await lockOwn(tx, key, claim.token)
@@ -92,7 +87,7 @@ export async function settle(
     { nowMs: row.now_ms, ttlMs: timing.expectationTtlMs, delaysMs: timing.relookMs },
   )
   if (!moved && relookMs === null) {
-    const removed = (await removeSettled(tx, [claim], timing)).get(key)
+    const removed = await removeOwn(tx, key, claim, timing)
     if (removed !== undefined) return { ...removed, expired }
   }
   await tx.query(
@@ -103,6 +98,39 @@ export async function settle(
   )
   return { ending: 'again', dropped: row.expect_dropped, expired }
 }
+
+/**
+ * The last statement of an applying transaction, short since row locks of Koji's tables are held until its answer is here;
+ * a second one where others wait for the key.
+ */
+async function removeOwn(
+  tx: Sql,
+  key: string,
+  claim: Claim,
+  timing: QueueTiming,
+): Promise<Settlement | undefined> {
+  const [gone] = await tx.query<{ priority: number; wakes: string[]; expect_dropped: number }>(
+    'queue.remove-own',
+    `delete from staging_sync.queue where key = $1 and token = $2 and generation = $3
+    returning priority, wakes, expect_dropped`,
+    [key, claim.token, claim.generation],
+    { prepare: false },
+  )
+  if (gone === undefined) return undefined
+  if (gone.wakes.length > 0) {
+    await tx.query('queue.wake', wake(timing), [key, gone.priority, gone.wakes, QUEUE_CHANNEL], {
+      prepare: false,
+    })
+  }
+  return { ending: 'done', dropped: gone.expect_dropped, expired: 0 }
+}
+
+const wake = (timing: QueueTiming): string => `
+with gone as materialized (select $1::text as key, $2::smallint as priority, $3::text[] as wakes),
+woken as (${wakeFrom('gone', timing)}
+  returning 1
+)
+select pg_notify($4, '') from (select count(*) from woken) w`
 
 interface OwnRow {
   readonly generation: unknown
