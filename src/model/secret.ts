@@ -27,7 +27,7 @@ export class Secret {
 }
 
 // user:password@ of an address, up to the last @ before the path (a password may hold one unescaped).
-const USER_INFO = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/?#:@]*):[^\s/?#]*@/gi
+const USER_INFO = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/?#:@]*):[^\s/?#]*@/gi
 const PARAMETER = /([?&;](?:[\w-]*password|passwd|secret|token|api_?key)=)[^&\s"'#]*/gi
 const SECRET_NAME = /passw(or)?d$|secret$|^authorization$|^cookie$|private_?key$/i
 const MAX_DEPTH = 8

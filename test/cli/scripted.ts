@@ -1,0 +1,122 @@
+import { runProgram } from '../../src/cli/program.ts'
+import { OutageError, SafetyError } from '../../src/errors.ts'
+import type { Operations, SyncedKey } from '../../src/model/operations.ts'
+
+/** What a command ended with. */
+export interface Result {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the program in this process, with work that follows `script` in place of a Koji. */
+export async function runHere(
+  argv: readonly string[],
+  options: { script?: string; env?: Record<string, string> } = {},
+): Promise<Result> {
+  let stdout = ''
+  let stderr = ''
+  const code = await runProgram({
+    argv,
+    env: options.env ?? {},
+    stdout: {
+      write: (text) => {
+        stdout += text
+      },
+    },
+    stderr: {
+      write: (text) => {
+        stderr += text
+      },
+    },
+    open: async () => {
+      const operations = scriptedOperations(options.script ?? '')
+      return {
+        ...operations,
+        destroy: async () => {
+          stderr += 'destroyed\n'
+        },
+      }
+    },
+  })
+  return { code, stdout, stderr }
+}
+
+function synced(outcome: SyncedKey['outcome'], name: string): SyncedKey {
+  const quiet = outcome === 'unchanged' || outcome === 'applied'
+  return {
+    key: { kind: 'lookup', what: 'tag', names: [name] },
+    outcome,
+    reason: quiet ? null : 'because\u001b[2J of https://a:hunter2@b/',
+    rows: outcome === 'applied' ? 12 : 0,
+    elapsedMs: 3.4,
+  }
+}
+
+/** Work of known outcome, so that output, exit codes and signals can be seen without a Koji. */
+export function scriptedOperations(script: string): Operations {
+  return {
+    async init() {
+      if (script === 'database')
+        throw new OutageError('database', 'DATABASE_AUTH', 'postgresql://k:hunter2@h: no')
+      return {
+        steps: [{ what: 'schema', outcome: 'done', detail: 'staging_sync' }],
+        adopted: { tag: ['f43'] },
+        local: { build: 2 },
+      }
+    },
+    async *doctor() {
+      yield { name: 'hub.version', status: 'ok', message: '1.35.3', todo: null }
+      yield { name: 'bus.silence', status: 'warn', message: 'quiet', todo: 'look at the bus' }
+      if (script === 'failing') yield { name: 'a.b', status: 'fail', message: 'no', todo: 'mount it' }
+      if (script === 'unsafe')
+        yield { name: 'c.d', status: 'fail', message: 'same', todo: null, unsafe: true }
+      if (script === 'unsafe') yield { name: 'e.f', status: 'fail', message: 'no', todo: null }
+    },
+    async run(signal) {
+      if (script === 'safety') throw new SafetyError('HUB_WRONG', 'this is another hub')
+      if (script === 'bug') throw new TypeError('x is undefined')
+      process.stdout.write('running\n')
+      const alive = setInterval(() => {}, 1000)
+      await new Promise<void>((resolve) => {
+        if (script === 'stubborn') return
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+      clearInterval(alive)
+    },
+    async *sync(keys, signal) {
+      if (script === 'endless') {
+        process.stdout.write('syncing\n')
+        const alive = setInterval(() => {}, 1000)
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        )
+        clearInterval(alive)
+        signal.throwIfAborted()
+      }
+      const outcomes = script.split(',') as SyncedKey['outcome'][]
+      for (const [index] of keys.entries()) yield synced(outcomes[index] ?? 'unchanged', `f4${index}`)
+    },
+    async status() {
+      return {
+        queue: { live: 1, sweep: 2, waiting: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
+        owned: { build: 10 },
+        clashes: {},
+        parked: [
+          {
+            key: 'build/7',
+            code: 'STORAGE_SOURCE_MISSING',
+            reason: 'gone',
+            attempts: 9,
+            since: '2026-01-02T03:04:05Z',
+          },
+        ],
+        cursors: [{ source: 'history', event: 777, lastSuccess: null }],
+        debts: 0,
+      }
+    },
+    async destroy() {
+      process.stderr.write('destroyed\n')
+    },
+  }
+}
