@@ -118,7 +118,14 @@ export class Database implements Sql {
       try {
         await run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
         const result = await work(tx)
-        await run(client, this.step, `${name}.commit`, 'commit', [], { prepare: false })
+        const { command } = await run(client, this.step, `${name}.commit`, 'commit', [], { prepare: false })
+        // The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
+        if (command !== 'COMMIT') {
+          throw new SyncError(
+            'DATABASE_ROLLED_BACK',
+            `${name}: a failed statement was overlooked; rolled back`,
+          )
+        }
         return result
       } catch (error) {
         await client.query('rollback').catch(() => {})
@@ -255,9 +262,9 @@ function beginText(options: TransactionOptions): string {
  */
 const AGAIN = new Set(['55P03', '40P01', '40001', '23505', '23503'])
 
-/** Classes and codes that mean "the server, not the statement". 57014 is our own statement timeout or a cancel. */
+/** Classes and codes that mean "the server, not the statement" (42501: its grants). 57014 is our own statement timeout or a cancel. */
 const OUTAGE_CLASSES = ['08', '53', '57', '58', 'XX']
-const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03'])
+const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03', '42501'])
 
 /** What the caller does next with an error of pg. */
 export function classify(thrown: unknown, statement: string): SyncError {
@@ -270,6 +277,11 @@ export function classify(thrown: unknown, statement: string): SyncError {
     return new AgainError('DATABASE_RACE', `${statement}: ${message}`, { detail, cause: thrown })
   }
   const isState = /^[0-9A-Z]{5}$/.test(code)
+  if (message.startsWith('Prepared statements must be unique')) {
+    return new SyncError('DATABASE_STATEMENT_NAME', `${statement}: this name stands for another text`, {
+      detail,
+    })
+  }
   if (!isState || OUTAGE_CODES.has(code) || OUTAGE_CLASSES.includes(code.slice(0, 2))) {
     const name = code === '28P01' || code === '28000' ? 'DATABASE_AUTH' : 'DATABASE_DOWN'
     return new OutageError('database', name, `staging database: ${statement}: ${message}`, {

@@ -33,10 +33,13 @@ export interface Owed {
  */
 export async function owe(tx: Tx, { tagIds, lastEvent }: Owed): Promise<void> {
   if (tagIds.length === 0) return
-  await tx.query('debt.owe', 'insert into staging_sync.debt (last_event, tag_ids) values ($1, $2::int[])', [
-    lastEvent,
-    [...new Set(tagIds)].sort((a, b) => a - b),
-  ])
+  await tx.query(
+    'debt.owe',
+    `insert into staging_sync.debt (last_event, tag_ids, interleaved)
+     select $1::bigint, $2::int[], coalesce(max(id) - min(id) + 1 <> count(*), true) from events
+      where id > $1::bigint - 10000 and xmin::text::bigint = txid_current() % 4294967296`,
+    [lastEvent, [...new Set(tagIds)].sort((a, b) => a - b)],
+  )
 }
 
 /**

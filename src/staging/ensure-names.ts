@@ -127,7 +127,7 @@ async function write(
     const stagingId = ids.get(name)
     if (byId && prodId !== null && stagingId !== undefined) record.push({ prodId, stagingId, digest: name })
   }
-  await recordOwned(tx, kind === 'volume' ? 'volume' : kind, record)
+  await recordOwned(tx, kind, record)
   return ids
 }
 
@@ -147,14 +147,17 @@ async function insert(
     items.flatMap(({ prodId }) => (prodId === null ? [] : [prodId])),
   )
   const { sequence } = catalog.idSequence(table)
-  const names = [
-    'id',
-    'name',
-    ...columns.filter((name) => items.some((item) => item.columns?.[name] !== undefined)),
-  ]
+  const needed = columns.filter((name) => {
+    const column = catalog.column(table, name)
+    return (
+      (column !== undefined && !column.nullable && !column.hasDefault) ||
+      items.some((item) => item.columns?.[name] !== undefined)
+    )
+  })
+  const names = ['id', 'name', ...needed]
   const rows = items.map((item): Row => {
     const cells: Record<string, Cell> = { id: idOf(item, chosen), name: item.name }
-    for (const name of names.slice(2)) {
+    for (const name of needed) {
       const cell = item.columns?.[name]
       if (cell === undefined) {
         throw new KeyError('NAME_INCOMPLETE', `a new ${kind} needs its ${name}: ${item.name}`, {

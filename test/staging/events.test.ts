@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { announceTags, countDebts, owe, payDebts } from '../../src/staging/debt.ts'
+import {
+  allocate,
+  allocateEvents,
+  ensureProdEvent,
+  lastEvent,
+  lastMapped,
+  readEventMap,
+  recordEventMap,
+} from '../../src/staging/events.ts'
+import { kojiVersions } from '../support/koji-schema.ts'
+import { FLOOR, makeWorld, run, type World } from './world.ts'
+
+describe.each(kojiVersions)('events of Koji %s', (koji) => {
+  let world: World
+  beforeAll(async () => {
+    world = await makeWorld(koji)
+    await run(world.database, `insert into tag (id, name) values (1, 'a'), (2, 'b')`)
+  })
+  afterAll(() => world.close())
+
+  it('are fresh, ascending, one for each distinct event of prod', async () => {
+    const { database } = world
+    const map = await database.transaction('t', (tx) => allocateEvents(tx, [30, 10, 20, 10]))
+    expect([...map.keys()]).toEqual([10, 20, 30])
+    const staging = [...map.values()]
+    expect(staging).toEqual([...staging].sort((a, b) => a - b))
+    expect(new Set(staging).size).toBe(3)
+    expect(staging[0]).toBeGreaterThan(FLOOR)
+    expect(await lastEvent(database)).toBe(staging[2])
+    const [hub] = await run<{ id: number }>(database, 'select get_event() as id')
+    expect(hub?.id).toBe((staging[2] as number) + 1)
+  })
+
+  it('keep prod’s id and time for a build only where that id is free and below the floor', async () => {
+    const { database } = world
+    const ensure = (id: number, time: string): Promise<number> =>
+      database.transaction('t', (tx) => ensureProdEvent(tx, id, time))
+    const time = '2020-02-29 23:59:59.000001'
+    expect(await ensure(4_000, time)).toBe(4_000)
+    expect(await ensure(4_000, time)).toBe(4_000)
+    expect(await ensure(4_000, '2020-02-29 23:59:59.000002')).toBeGreaterThan(FLOOR)
+    expect(await ensure(FLOOR + 50_000, time)).not.toBe(FLOOR + 50_000)
+    const [row] = await run<{ time: string }>(
+      database,
+      `select to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events where id = 4000`,
+    )
+    expect(row?.time).toBe(time)
+  })
+
+  it('are remembered per key, and the newest of prod is found', async () => {
+    const { database } = world
+    expect(await lastMapped(database, 'tag/1')).toBeNull()
+    for (const prodEvent of [100, 300, 200]) {
+      await database.transaction('t', async (tx) => {
+        const [stagingEvent] = await allocate(tx, 1)
+        await recordEventMap(tx, 'tag/1', [{ prodEvent, stagingEvent: stagingEvent as number }])
+      })
+    }
+    expect(await lastMapped(database, 'tag/1')).toBe(300)
+    expect(await lastMapped(database, 'tag/11')).toBeNull()
+    expect((await readEventMap(database, 'tag/1')).map(({ prodEvent }) => prodEvent)).toEqual([200, 300, 100])
+  })
+
+  const announced = (): Promise<{ tag_id: number; event: number }[]> =>
+    run(world.database, 'select tag_id, update_event as event from tag_updates order by id')
+
+  it('owe nothing when nobody took an event while we were at it', async () => {
+    const { database, catalog, userId } = world
+    await database.transaction('t', async (tx) => {
+      const [, last] = await allocate(tx, 2)
+      await owe(tx, { tagIds: [1], lastEvent: last as number })
+    })
+    expect(await countDebts(database)).toBe(1)
+    expect(await payDebts(database, catalog, userId)).toEqual([])
+    expect(await countDebts(database)).toBe(0)
+    expect(await announced()).toEqual([])
+  })
+
+  it('announce each tag once with a new event when the hub took one meanwhile, also after a crash', async () => {
+    const { database, catalog, userId } = world
+    const hub = await world.hub()
+    const apply = (tagIds: number[]): Promise<void> =>
+      database.transaction('t', async (tx) => {
+        const [last] = await allocate(tx, 1)
+        await hub.query('select get_event()')
+        await owe(tx, { tagIds, lastEvent: last as number })
+      })
+    // Two transactions, and a crash before either is paid: the next start pays both.
+    await apply([1, 2])
+    await apply([2, 999])
+    const last = await lastEvent(database)
+    expect(await payDebts(database, catalog, userId)).toEqual([1, 2])
+    const rows = await announced()
+    expect(rows.map(({ tag_id }) => tag_id)).toEqual([1, 2])
+    for (const { event } of rows) expect(event).toBe(last + 1)
+    expect(await payDebts(database, catalog, userId)).toEqual([])
+    expect((await announced()).length).toBe(2)
+  })
+
+  it('announce also when the hub took one between ours, though none after our last', async () => {
+    const { database, catalog, userId } = world
+    const hub = await world.hub()
+    await run(database, 'delete from tag_updates')
+    await database.transaction('t', async (tx) => {
+      await allocate(tx, 1)
+      await hub.query('select get_event()')
+      const [last] = await allocate(tx, 1)
+      await owe(tx, { tagIds: [1], lastEvent: last as number })
+    })
+    expect(await payDebts(database, catalog, userId)).toEqual([1])
+  })
+
+  it('owe nothing when the transaction is rolled back', async () => {
+    const { database } = world
+    await expect(
+      database.transaction('t', async (tx) => {
+        const [last] = await allocate(tx, 1)
+        await owe(tx, { tagIds: [1], lastEvent: last as number })
+        throw new Error('no')
+      }),
+    ).rejects.toThrow('no')
+    expect(await countDebts(database)).toBe(0)
+  })
+
+  it('announce tags for changes of unversioned rows, and none take no event', async () => {
+    const { database, userId } = world
+    const before = await lastEvent(database)
+    await database.transaction('t', (tx) => announceTags(tx, [], userId))
+    expect(await lastEvent(database)).toBe(before)
+    expect(await database.transaction('t', (tx) => announceTags(tx, [2, 1, 2], userId))).toEqual([1, 2])
+  })
+})

@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { exitCodeOf } from '../../src/errors.ts'
+import { countClashes, listClashes, recordClashes, resolveClashes } from '../../src/staging/clashes.ts'
+import { getCursor, setCursor } from '../../src/staging/cursor.ts'
+import { beatDaemon, joinDaemons, leaveDaemons, listDaemons } from '../../src/staging/daemons.ts'
+import { pruneHandled, recordHandled } from '../../src/staging/handled.ts'
+import { chooseIds } from '../../src/staging/ids.ts'
+import { countOwned, findByStagingId, findOwned, forgetOwned, recordOwned } from '../../src/staging/owned.ts'
+import {
+  confirmPlacement,
+  forgetPlacement,
+  intendPlacement,
+  listPlacements,
+  markRemoving,
+} from '../../src/staging/placements.ts'
+import { REMOVALS_FLOOR, spendRemovals } from '../../src/staging/removal-budget.ts'
+import { pinSetting } from '../../src/staging/settings.ts'
+import { FLOOR, makeWorld, run, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await makeWorld()
+})
+afterAll(() => world.close())
+
+describe('the ownership record', () => {
+  it('is found from both sides, changed, counted and forgotten', async () => {
+    const { database } = world
+    const record = (rows: Parameters<typeof recordOwned>[2]): Promise<number> =>
+      database.transaction('t', async (tx) => {
+        await recordOwned(tx, 'rpm', rows)
+        return tx.changed
+      })
+    await record([
+      { prodId: 3, stagingId: 30, digest: 'a' },
+      { prodId: 1, stagingId: 10 },
+    ])
+    expect(await record([{ prodId: 1, stagingId: 10 }])).toBe(0)
+    await record([{ prodId: 1, stagingId: 11, digest: 'b' }])
+    expect((await findOwned(database, 'rpm', [1, 2])).get(1)).toMatchObject({ stagingId: 11, digest: 'b' })
+    expect((await findByStagingId(database, 'rpm', [30, 10])).get(30)).toMatchObject({
+      prodId: 3,
+      digest: 'a',
+    })
+    expect(await findOwned(database, 'build', [1])).toEqual(new Map())
+    expect((await countOwned(database)).get('rpm')).toBe(2)
+    await expect(record([{ prodId: 4, stagingId: 30 }])).rejects.toMatchObject({ code: 'OWNED_TWICE' })
+    expect(await database.transaction('t', (tx) => forgetOwned(tx, 'rpm', [1, 3, 5]))).toBe(2)
+  })
+})
+
+describe('ids', () => {
+  const choose = (prodIds: number[]): Promise<Map<number, number>> =>
+    world.database.transaction('t', (tx) => chooseIds(tx, world.catalog, 'tag', prodIds))
+
+  it('are prod’s where those are free and below the floor, else from the sequence', async () => {
+    await run(world.database, `insert into tag (id, name) values (5, 'local')`)
+    const ids = await choose([4, 5, FLOOR + 7, 4, 0, -3])
+    expect(ids.get(4)).toBe(4)
+    for (const prodId of [5, FLOOR + 7, 0, -3]) expect(ids.get(prodId)).toBeGreaterThan(FLOOR)
+    expect(new Set(ids.values()).size).toBe(5)
+  })
+
+  it('of prod’s range from a sequence that somebody reset stop all writing', async () => {
+    await run(world.database, `select setval('tag_id_seq', 5)`)
+    const refused = choose([5])
+    await expect(refused).rejects.toMatchObject({ code: 'ID_BELOW_FLOOR' })
+    await refused.catch((error: unknown) => expect(exitCodeOf(error)).toBe(14))
+    await run(world.database, `select setval('tag_id_seq', $1)`, [FLOOR + 1000])
+  })
+})
+
+describe('clashes', () => {
+  const clash = {
+    subject: 'tag_extra k',
+    kind: 'edited',
+    prod: { value: 2n ** 60n },
+    local: { value: 'a\0' },
+  } as const
+
+  it('are counted while they last, resolved when they are gone, and stay readable', async () => {
+    const { database } = world
+    await recordClashes(database, 'tag/1', [
+      { ...clash, decision: 'held' },
+      { ...clash, decision: 'held' },
+    ])
+    await recordClashes(database, 'tag/1', [{ ...clash, decision: 'held' }])
+    expect(await listClashes(database, { state: 'held' })).toMatchObject([
+      { key: 'tag/1', count: 2, prod: { value: '1152921504606846976' }, local: { value: 'a\uFFFD' } },
+    ])
+    expect(await resolveClashes(database, 'tag/2', [])).toBe(0)
+    expect(await resolveClashes(database, 'tag/1', [clash.subject])).toBe(0)
+    expect(await resolveClashes(database, 'tag/1', [])).toBe(1)
+    expect(await countClashes(database)).toEqual(new Map())
+    expect(await listClashes(database, { key: 'tag/1' })).toMatchObject([
+      { state: 'resolved', decision: 'held' },
+    ])
+    await recordClashes(database, 'tag/1', [{ ...clash, decision: 'prod-won' }])
+    expect(await countClashes(database)).toEqual(new Map([['prod-won', 1]]))
+    expect((await listClashes(database, {})).length).toBe(2)
+  })
+
+  it('of an equal key write nothing', async () => {
+    await world.database.transaction('t', async (tx) => {
+      await resolveClashes(tx, 'tag/99', [])
+      expect(tx.changed).toBe(0)
+    })
+  })
+})
+
+describe('the budget of inferred removals', () => {
+  const spend = (count: number, total?: number): Promise<number> =>
+    world.database
+      .transaction('t', (tx) => spendRemovals(tx, 'tag_listing', count, total))
+      .then(({ allowed }) => allowed)
+
+  it('is shared by all, allows a part, is not spent by a rollback, and comes back after an hour', async () => {
+    const { database } = world
+    const failing = database.transaction('t', async (tx) => {
+      await spendRemovals(tx, 'tag_listing', 900)
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    const results = await Promise.all([spend(400), spend(400), spend(400)])
+    expect(results.sort()).toEqual([200, 400, 400])
+    expect(await spend(1)).toBe(0)
+    // 5 % of what is ours is more
+    expect(await spend(600, 30_000)).toBe(500)
+    await run(database, `update staging_sync.removal set removed_at = removed_at - interval '61 minutes'`)
+    expect(await spend(1_500)).toBe(REMOVALS_FLOOR)
+    expect(await database.transaction('t', (tx) => spendRemovals(tx, 'build', 5))).toEqual({ allowed: 5 })
+  })
+})
+
+describe('cursors and handled rows', () => {
+  it('move with the transaction that they belong to', async () => {
+    const { database } = world
+    expect(await getCursor(database, 'history')).toBeNull()
+    const cursor = { event: 2 ** 40, time: '2026-11-22 08:33:33.795323' }
+    await database.transaction('t', (tx) => setCursor(tx, 'history', cursor))
+    await database
+      .transaction('t', async (tx) => {
+        await setCursor(tx, 'history', { event: 1, time: null })
+        throw new Error('no')
+      })
+      .catch(() => {})
+    expect(await getCursor(database, 'history')).toEqual(cursor)
+  })
+
+  it('tell which rows of prod’s history are new, a revoke of a known row among them', async () => {
+    const { database } = world
+    const row = { table: 'tag_listing', key: '1/2', createEvent: 10, revokeEvent: null, more: 'kept' }
+    const record = (...rows: (typeof row | (Omit<typeof row, 'revokeEvent'> & { revokeEvent: number }))[]) =>
+      database.transaction('t', (tx) => recordHandled(tx, rows))
+    expect(await record(row, row)).toEqual([row])
+    const revoked = { ...row, revokeEvent: 20 }
+    expect(await record(row, revoked)).toEqual([revoked])
+    expect(await pruneHandled(database, 20)).toBe(1)
+    expect(await record(row, revoked)).toEqual([row])
+  })
+})
+
+describe('placements', () => {
+  const place = { prodBuildId: 101, stagingVolume: 'prod', name: 'bash', version: '5', release: '1' }
+
+  it('are there before the files and after them', async () => {
+    const { database } = world
+    await intendPlacement(database, { ...place, prodVolume: 'DEFAULT', mode: 'volume' })
+    expect(await listPlacements(database, { states: ['intent', 'removing'] })).toMatchObject([
+      { ...place, state: 'intent' },
+    ])
+    expect(await listPlacements(database, { states: ['intent'], minAgeSeconds: 60 })).toEqual([])
+    expect(await confirmPlacement(database, place)).toBe(true)
+    expect(await confirmPlacement(database, place)).toBe(false)
+    await intendPlacement(database, { ...place, prodVolume: 'DEFAULT', mode: 'volume' })
+    expect(await listPlacements(database, { prodBuildIds: [101] })).toMatchObject([{ state: 'placed' }])
+    // A promotion: the new place beside the old one.
+    await intendPlacement(database, { ...place, release: '2', prodVolume: 'DEFAULT', mode: 'volume' })
+    expect(await markRemoving(database, place)).toBe(true)
+    expect(
+      (await listPlacements(database, { prodBuildIds: [101] })).map(({ state }) => state).sort(),
+    ).toEqual(['intent', 'removing'])
+    expect(await forgetPlacement(database, place)).toBe(true)
+    expect(await forgetPlacement(database, place)).toBe(false)
+  })
+})
+
+describe('daemons', () => {
+  const daemon = (id: string, digest: string) => ({ id, host: 'h', pid: 1, digest })
+
+  it('with another scope or policy may not join, until the others are gone', async () => {
+    const { database } = world
+    await joinDaemons(database, daemon('a', 'x'))
+    await joinDaemons(database, daemon('b', 'x'))
+    const refused = joinDaemons(database, daemon('c', 'y'))
+    await expect(refused).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY', detail: { host: 'h' } })
+    await refused.catch((error: unknown) => expect(exitCodeOf(error)).toBe(78))
+    expect((await listDaemons(database)).map(({ id }) => id)).toEqual(['a', 'b'])
+    await leaveDaemons(database, 'a')
+    expect(await beatDaemon(database, 'a')).toBe(false)
+    expect(await beatDaemon(database, 'b')).toBe(true)
+    await run(database, `update staging_sync.daemon set seen = seen - interval '2 minutes'`)
+    await joinDaemons(database, daemon('c', 'y'))
+    expect((await listDaemons(database)).map(({ id }) => id)).toEqual(['c'])
+  })
+
+  it('of another prod are refused for good', async () => {
+    const { database } = world
+    const pin = (hub: string): Promise<void> =>
+      database.transaction('t', (tx) => pinSetting(tx, 'prod.hub', hub))
+    await pin('https://koji.example.org/kojihub')
+    await pin('https://koji.example.org/kojihub')
+    await expect(pin('https://other.example.org/kojihub')).rejects.toMatchObject({ code: 'SETTING_PINNED' })
+  })
+})
