@@ -32,7 +32,11 @@ export class Directory {
   static async open(files: TreeWriter, root: string, names: readonly string[]): Promise<Directory | null> {
     const path = [root, ...names].join('/')
     const handle = await openOrNull(files, path, root, names)
-    if (handle === null) return null
+    if (handle === null) {
+      // Missing, or behind a link that leads nowhere.
+      await assertDirectories(files, root, names)
+      return null
+    }
     const directory = new Directory(path, handle, files)
     // The handle's own path, from the kernel: equal only when no component was a link.
     const real = await directory.#closing(() =>
@@ -41,7 +45,8 @@ export class Directory {
     if (real === path) return directory
     await handle.close()
     if (real === `${path} (deleted)`) return null
-    return throwFirstLink(files, root, names)
+    await assertDirectories(files, root, names)
+    throw vanished(path)
   }
 
   at(name: string): At {
@@ -72,8 +77,14 @@ export class Directory {
   async make(name: string): Promise<boolean> {
     const parent = await this.stat()
     const temporary = this.at(unfinishedName(name))
-    await this.clearUnfinished(name)
-    await this.#files.mkdir(temporary, Number(parent.mode & 0o777n))
+    const mode = Number(parent.mode & 0o777n)
+    try {
+      await this.#files.mkdir(temporary, mode)
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error
+      await this.clearUnfinished(name)
+      await this.#files.mkdir(temporary, mode)
+    }
     try {
       const made = await this.#files.lstat(temporary)
       if ((made.mode & 0o7777n) !== (parent.mode & 0o7777n))
@@ -161,20 +172,26 @@ async function openOrNull(
   try {
     return await orNull(files.openDirectory(path))
   } catch (error) {
-    if (isErrno(error, 'ENOTDIR', 'ELOOP')) return throwFirstLink(files, root, names)
-    throw error
+    if (!isErrno(error, 'ENOTDIR', 'ELOOP')) throw error
+    await assertDirectories(files, root, names)
+    throw vanished(path)
   }
 }
 
-/** Names the component that is not a real directory. */
-async function throwFirstLink(files: TreeWriter, root: string, names: readonly string[]): Promise<never> {
+/** Throws KeyError STORAGE_CLASH naming the first component that is there and is no real directory. */
+async function assertDirectories(files: TreeWriter, root: string, names: readonly string[]): Promise<void> {
   let path = root
   for (const name of names) {
     path = `${path}/${name}`
-    if (!(await files.lstat(path)).isDirectory()) throw await clashAt(files, { path, shown: path })
+    const found = await orNull(files.lstat(path))
+    if (found === null) return
+    if (!found.isDirectory()) throw await clashAt(files, { path, shown: path })
   }
-  // It was one a moment ago.
-  throw new FileError('staging', 'open', path, 'ENOENT', undefined)
+}
+
+/** It was a link a moment ago and is none now: look again. */
+function vanished(path: string): FileError {
+  return new FileError('staging', 'open', path, 'ENOENT', undefined)
 }
 
 async function clashAt(files: TreeWriter, at: At): Promise<KeyError> {

@@ -19,10 +19,9 @@ export type Standing =
 
 export async function standingAt(
   files: TreeWriter,
-  directory: Directory | null,
+  directory: Pick<Directory, 'at'>,
   name: string,
 ): Promise<Standing> {
-  if (directory === null) return { kind: 'nothing' }
   const at = directory.at(name)
   const found = await orNull(files.lstat(at))
   if (found === null) return { kind: 'nothing' }

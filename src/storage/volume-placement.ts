@@ -75,7 +75,8 @@ export class VolumePlacement implements Placement {
       if (wanted === 'nothing') return
       const root = await this.#root()
       // Finds a clash before the first write.
-      if (!isDone(await assertFree(this.#staging, root, this.#texts, wanted))) await this.#write(root, wanted)
+      const plan = await assertFree(this.#staging, root, this.#texts, wanted)
+      if (!isDone(plan)) await this.#write(root, wanted)
     })
   }
 
@@ -100,7 +101,11 @@ export class VolumePlacement implements Placement {
       const base = await work.directory(versionPath({ ...wanted.place, volume: DEFAULT_VOLUME }))
       const version = await work.directory(versionPath(wanted.place))
       const volume = await work.directory(['vol', wanted.place.volume])
-      const { toplink, link, convenience } = await assertFree(this.#staging, root, this.#texts, wanted)
+      const { toplink, link, convenience } = await assertFree(this.#staging, root, this.#texts, wanted, {
+        volume,
+        version,
+        base,
+      })
       const uid = wanted.uid
       const links = [
         {

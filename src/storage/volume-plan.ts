@@ -29,6 +29,13 @@ export interface Plan {
   readonly convenience: Free
 }
 
+/** Directories that are open already: looked into by their handle, not by path. */
+export interface Held {
+  readonly volume?: Directory
+  readonly version?: Directory
+  readonly base?: Directory
+}
+
 /**
  * Looks at the three names and says what is to be done at each.
  *
@@ -49,12 +56,15 @@ export async function assertFree(
   root: string,
   texts: LinkTexts,
   wanted: Wanted,
+  held: Held = {},
 ): Promise<Plan> {
   const { place } = wanted
   const base = { ...place, volume: DEFAULT_VOLUME }
-  const toplink = await standing(files, root, ['vol', place.volume], 'toplink')
-  const link = await standing(files, root, versionPath(place), place.release)
-  const convenience = await standing(files, root, versionPath(base), place.release)
+  const look = (directory: Directory | undefined, names: readonly string[], name: string) =>
+    directory === undefined ? standing(files, root, names, name) : standingAt(files, directory, name)
+  const toplink = await look(held.volume, ['vol', place.volume], 'toplink')
+  const link = await look(held.version, versionPath(place), place.release)
+  const convenience = await look(held.base, versionPath(base), place.release)
   return {
     toplink: await toplinkPlan(files, root, place.volume, toplink),
     link: linkPlan(root, texts, wanted, link),
@@ -140,19 +150,34 @@ export async function isAsWanted(
   }
 }
 
-/** What stands at a name below the root. Throws KeyError STORAGE_CLASH at a link on the way. */
+/**
+ * What stands at a name below the root, by path: good for looking, never for writing. Throws KeyError STORAGE_CLASH at a link
+ * on the way.
+ */
 export async function standing(
   files: TreeWriter,
   root: string,
   names: readonly string[],
   name: string,
 ): Promise<Standing> {
+  const path = [root, ...names].join('/')
+  try {
+    if ((await files.realpath(path)) === path) return await standingAt(files, byPath(path), name)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
+  }
+  // A link or a file on the way, or nothing: the slow look tells which.
   const directory = await Directory.open(files, root, names)
+  if (directory === null) return { kind: 'nothing' }
   try {
     return await standingAt(files, directory, name)
   } finally {
-    await directory?.close()
+    await directory.close()
   }
+}
+
+function byPath(directory: string): Pick<Directory, 'at'> {
+  return { at: (name) => ({ path: `${directory}/${name}`, shown: `${directory}/${name}` }) }
 }
 
 function hasOwner(link: { readonly uid: bigint }, uid: bigint | null): boolean {

@@ -141,9 +141,12 @@ async function prune(removal: Removal, names: readonly string[]): Promise<void> 
   const { files, place, buildId } = removal
   const version = await openOwn(removal, names)
   if (version !== null) {
-    await version.sweep(place.release)
-    await version.sweep(draftRelease(place.release, buildId))
-    await version.close()
+    try {
+      await version.sweep(place.release)
+      await version.sweep(draftRelease(place.release, buildId))
+    } finally {
+      await version.close()
+    }
   }
   for (let depth = names.length - 1; depth >= 0; depth--) {
     const name = names[depth] as string

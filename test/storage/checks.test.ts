@@ -1,0 +1,187 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { noStep, type Step } from '../../src/step.ts'
+import type { StorageCheckOptions } from '../../src/storage/check.ts'
+import { checkStorage } from '../../src/storage/checks.ts'
+import { mountOf, overlap, parseMountinfo, positionOf } from '../../src/storage/mounts.ts'
+import { failAt } from './placement-contract.ts'
+import { makeTrees, snapshot, type Trees } from './trees.ts'
+
+describe('the checks of the trees', () => {
+  let trees: Trees
+  beforeEach(() => {
+    trees = makeTrees()
+  })
+  afterEach(() => trees.destroy())
+
+  const DISK = '30 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw'
+  const mounts = (...lines: string[]): string => {
+    const path = join(trees.home, 'mountinfo')
+    writeFileSync(path, `${[DISK, ...lines].join('\n')}\n`)
+    return path
+  }
+  const readOnlyProd = () => mounts(`31 30 0:52 / ${trees.prod} ro,nosuid - nfs4 nas:/koji rw,vers=4.2`)
+  const run = async (changes: Partial<StorageCheckOptions> = {}, step: Step = noStep) => {
+    const checks = await checkStorage({
+      prodTopdir: trees.prod,
+      linkTarget: trees.prod,
+      stagingTopdir: trees.staging,
+      stagingVolumes: ['prod'],
+      allowWritableMount: false,
+      step,
+      mountinfoPath: changes.mountinfoPath ?? readOnlyProd(),
+      ...changes,
+    })
+    return Object.fromEntries(checks.map((check) => [check.name, check]))
+  }
+
+  it('are all well for a read-only mount beside a writable tree, and write nothing', async () => {
+    const mountinfoPath = readOnlyProd()
+    const before = snapshot(trees.home)
+    const checks = Object.values(await run({ mountinfoPath }))
+    expect(checks.filter((check) => check.level !== 'ok')).toEqual([])
+    expect(checks.map((check) => check.name)).toEqual([
+      'prod.topdir',
+      'prod mount',
+      'staging.topdir',
+      'trees apart',
+      'prod.link_target',
+      'link owner',
+      'volume prod',
+      'free space',
+    ])
+    expect(snapshot(trees.home)).toEqual(before)
+  })
+
+  it('refuse a writable mount of prod, unless it is admitted', async () => {
+    expect(await run({ mountinfoPath: mounts() })).toMatchObject({
+      'prod mount': { level: 'fail', text: expect.stringContaining('/ (ext4)') },
+    })
+    expect(await run({ mountinfoPath: mounts(), allowWritableMount: true })).toMatchObject({
+      'prod mount': { level: 'warn' },
+    })
+  })
+
+  it('see a writable disk that is mounted within prod, or that a volume of prod links to', async () => {
+    mkdirSync(join(trees.home, 'disk'))
+    mkdirSync(join(trees.prod, 'vol'))
+    symlinkSync(join(trees.home, 'disk'), join(trees.prod, 'vol/attic'))
+    const ro = `31 30 0:52 / ${trees.prod} ro - nfs4 nas:/koji ro`
+    expect(await run({ mountinfoPath: mounts(ro) })).toMatchObject({
+      'prod mount': { level: 'fail', text: expect.stringContaining(`${trees.home}/disk`) },
+    })
+    rmSync(join(trees.prod, 'vol/attic'))
+    const within = `32 31 0:53 / ${trees.prod}/vol/big rw - nfs4 nas:/big rw`
+    expect(await run({ mountinfoPath: mounts(ro, within) })).toMatchObject({
+      'prod mount': { level: 'fail', text: expect.stringContaining('vol/big') },
+    })
+  })
+
+  it('do not trust what they cannot see', async () => {
+    const checks = await run({ mountinfoPath: join(trees.home, 'none') })
+    expect(checks).toMatchObject({ 'prod mount': { level: 'fail' }, 'trees apart': { level: 'warn' } })
+  })
+
+  it.each(['packages', ''])('name what is missing of either tree (%s)', async (what) => {
+    for (const [tree, name] of [
+      [trees.prod, 'prod.topdir'],
+      [trees.staging, 'staging.topdir'],
+    ] as const) {
+      rmSync(join(tree, what), { recursive: true })
+      expect(await run()).toMatchObject({ [name]: { level: 'fail' } })
+    }
+  })
+
+  it('refuse trees that are one, lie in one another, or show one another by a mount', async () => {
+    const apart = async (changes: Partial<StorageCheckOptions>) => (await run(changes))['trees apart']
+    expect(await apart({ stagingTopdir: trees.prod })).toMatchObject({ level: 'fail' })
+    symlinkSync(trees.prod, join(trees.home, 'alias'))
+    expect(await apart({ stagingTopdir: join(trees.home, 'alias') })).toMatchObject({ level: 'fail' })
+    mkdirSync(join(trees.prod, 'stg/packages'), { recursive: true })
+    expect(await apart({ stagingTopdir: join(trees.prod, 'stg') })).toMatchObject({ level: 'fail' })
+    const mountinfoPath = mounts(
+      `31 30 0:52 /koji ${trees.prod} ro - nfs4 nas:/koji ro`,
+      `32 30 0:52 /koji/vol/attic ${trees.staging}/vol/attic rw - nfs4 nas:/koji rw`,
+    )
+    expect(await apart({ mountinfoPath })).toMatchObject({
+      level: 'fail',
+      text: expect.stringContaining('vol/attic'),
+    })
+  })
+
+  it('judge the link target: not visible, another tree, staging itself, no absolute path', async () => {
+    const target = async (linkTarget: string | null) => (await run({ linkTarget }))['prod.link_target']?.level
+    mkdirSync(join(trees.home, 'else'))
+    expect(await target('/not/seen/from/here')).toBe('warn')
+    expect(await target(join(trees.home, 'else'))).toBe('warn')
+    expect(await target(trees.staging)).toBe('fail')
+    expect(await target('prod')).toBe('fail')
+    expect(await target('/mnt/../prod')).toBe('fail')
+    expect(await target(null)).toBe('warn')
+  })
+
+  it('refuse a volume that is one link to the whole of prod, and a wrong toplink', async () => {
+    const volume = join(trees.staging, 'vol/prod')
+    const level = async () => (await run())['volume prod']?.level
+    mkdirSync(join(trees.staging, 'vol'))
+    symlinkSync(trees.prod, volume)
+    expect(await run()).toMatchObject({
+      'volume prod': { level: 'fail', hint: expect.stringContaining('delete builds of prod') },
+    })
+    rmSync(volume)
+    mkdirSync(volume)
+    expect(await level()).toBe('ok')
+    for (const [text, expected] of [
+      ['../..', 'ok'],
+      ['/not/here', 'warn'],
+      ['/tmp', 'fail'],
+    ] as const) {
+      symlinkSync(text, join(volume, 'toplink'))
+      expect(await level()).toBe(expected)
+      rmSync(join(volume, 'toplink'))
+    }
+    writeFileSync(join(volume, 'toplink'), '')
+    expect(await level()).toBe('fail')
+    expect(await run({ stagingVolumes: ['..', 'DEFAULT'] })).toMatchObject({
+      'volume ..': { level: 'fail' },
+      'volume DEFAULT': { level: 'fail' },
+    })
+  })
+
+  it('turn a sick disk into a line, not into an exception', async () => {
+    const checks = await run({}, failAt('file.list', 'ESTALE'))
+    expect(checks).toMatchObject({
+      'prod.topdir': { level: 'fail', text: expect.stringContaining('ESTALE') },
+    })
+    expect(await run({}, failAt('file.access', 'EROFS'))).toMatchObject({
+      'staging.topdir': { level: 'fail', text: expect.stringContaining('not writable') },
+    })
+  })
+})
+
+describe('the list of mounts', () => {
+  const text = [
+    '30 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw',
+    '31 30 0:52 /k\\040oji /mnt/pr\\040od ro,nosuid shared:7 master:3 - nfs4 nas:/k rw',
+    '32 30 8:1 /srv/koji /mnt/again rw - ext4 /dev/sda1 ro',
+    'garbage',
+  ].join('\n')
+  const list = parseMountinfo(text)
+
+  it('is read with escapes, optional fields and both sorts of read-only', () => {
+    expect(list.map(({ mountPoint, readOnly, type }) => [mountPoint, readOnly, type])).toEqual([
+      ['/', false, 'ext4'],
+      ['/mnt/pr od', true, 'nfs4'],
+      ['/mnt/again', true, 'ext4'],
+    ])
+  })
+
+  it('tells where a path really lies', () => {
+    expect(mountOf(list, '/mnt/pr od/packages')?.device).toBe('0:52')
+    expect(mountOf(list, '/mnt/pr odd')?.mountPoint).toBe('/')
+    expect(positionOf(list, '/mnt/pr od/packages')).toEqual({ device: '0:52', path: '/k oji/packages' })
+    const [a, b] = [positionOf(list, '/mnt/again/vol'), positionOf(list, '/srv')]
+    expect(a !== null && b !== null && overlap(a, b)).toBe(true)
+  })
+})
