@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { SyncError } from '../errors.ts'
 import type { Sql } from './database.ts'
 import { REQUIRED } from './koji-columns.ts'
@@ -35,12 +36,18 @@ interface Table {
  * like an old Koji.
  */
 export class Catalog {
+  /** Changes when anything here does: a Koji upgraded while we run must be read again before the next write. */
+  readonly fingerprint: string
   readonly #tables: ReadonlyMap<string, Table>
   readonly #sequences: readonly SequenceOf[]
 
   private constructor(tables: ReadonlyMap<string, Table>, sequences: readonly SequenceOf[]) {
     this.#tables = tables
     this.#sequences = sequences
+    const facts = [...tables].map(([name, { columns }]) => [name, ...columns.values()])
+    this.fingerprint = createHash('sha256')
+      .update(JSON.stringify([facts, sequences]))
+      .digest('hex')
   }
 
   static async read(sql: Sql): Promise<Catalog> {

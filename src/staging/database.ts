@@ -38,6 +38,12 @@ export interface TransactionOptions {
   readonly lockTimeoutMs?: number
   readonly statementTimeoutMs?: number
   readonly idleTimeoutMs?: number
+  /**
+   * After this long in the transaction nothing waits for locks any more (10 ms). A hub that waits for us looks for
+   * deadlocks after deadlock_timeout (1 s) and would end itself if it saw us wait for it just then; until then we have
+   * given way. Default 500; Infinity for transactions that lock nothing of Koji's.
+   */
+  readonly patienceMs?: number
   readonly readOnly?: boolean
   /** false: the commit need not survive a crash of the server (claims; never marks nor applied rows) */
   readonly durable?: boolean
@@ -114,7 +120,7 @@ export class Database implements Sql {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.#withClient(async (client) => {
-      const tx = new OpenTransaction(client, this.step)
+      const tx = new OpenTransaction(client, this.step, options.patienceMs ?? 500)
       try {
         await run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
         const result = await work(tx)
@@ -193,9 +199,12 @@ class OpenTransaction implements Tx {
   changed = 0
   readonly #client: pg.PoolClient
   readonly #step: Step
-  constructor(client: pg.PoolClient, step: Step) {
+  /** on this process' monotonic clock: a duration, not a time; Infinity once it is over */
+  #patientUntilMs: number
+  constructor(client: pg.PoolClient, step: Step, patienceMs: number) {
     this.#client = client
     this.#step = step
+    this.#patientUntilMs = performance.now() + patienceMs
   }
 
   async query<R>(
@@ -204,6 +213,10 @@ class OpenTransaction implements Tx {
     values: readonly unknown[] = [],
     options: { prepare?: boolean } = {},
   ): Promise<R[]> {
+    if (performance.now() > this.#patientUntilMs) {
+      this.#patientUntilMs = Number.POSITIVE_INFINITY
+      await run(this.#client, this.#step, 'hurry', 'set local lock_timeout = 10', [], { prepare: false })
+    }
     const result = await run(this.#client, this.#step, name, text, values, options)
     if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
     return result.rows as R[]
@@ -266,6 +279,9 @@ const AGAIN = new Set(['55P03', '40P01', '40001', '23505', '23503'])
 const OUTAGE_CLASSES = ['08', '53', '57', '58', 'XX']
 const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03', '42501'])
 
+/** Undefined table, column, schema: Koji's schema is being replaced or was upgraded. No key is to blame. */
+const SCHEMA_CODES = new Set(['42P01', '42703', '3F000'])
+
 /** What the caller does next with an error of pg. */
 export function classify(thrown: unknown, statement: string): SyncError {
   if (thrown instanceof SyncError) return thrown
@@ -275,6 +291,10 @@ export function classify(thrown: unknown, statement: string): SyncError {
   const detail = { statement, sqlstate: code, table: error.table, constraint: error.constraint }
   if (AGAIN.has(code)) {
     return new AgainError('DATABASE_RACE', `${statement}: ${message}`, { detail, cause: thrown })
+  }
+  if (SCHEMA_CODES.has(code)) {
+    const what = `staging database: its schema changed under us: ${statement}: ${message}`
+    return new OutageError('database', 'DATABASE_SCHEMA', what, { detail, cause: thrown })
   }
   const isState = /^[0-9A-Z]{5}$/.test(code)
   if (message.startsWith('Prepared statements must be unique')) {

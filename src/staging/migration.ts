@@ -35,6 +35,7 @@ export async function migrate(
   for (;;) {
     const applied = await database.transaction('migrate', async (tx) => tryMigrate(tx, migrations), {
       lockTimeoutMs: 5_000,
+      patienceMs: Number.POSITIVE_INFINITY,
     })
     if (applied !== 'busy') return applied
     triesLeft -= 1

@@ -76,6 +76,13 @@ describe('a database that cannot be staging', () => {
     expect(exitCodeOf(thrown)).toBe(12)
   })
 
+  it('has another fingerprint after an upgrade, the same one otherwise', async () => {
+    const before = await Catalog.read(database)
+    expect((await Catalog.read(database)).fingerprint).toBe(before.fingerprint)
+    await run(database, 'alter table build add column draft boolean not null default false')
+    expect((await Catalog.read(database)).fingerprint).not.toBe(before.fingerprint)
+  })
+
   it('finds a sequence that only a default names', async () => {
     await run(database, 'alter sequence build_id_seq owned by none')
     const catalog = await Catalog.read(database)

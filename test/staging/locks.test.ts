@@ -77,6 +77,31 @@ describe('beside a transaction of the hub', () => {
     await hub.query('rollback')
   })
 
+  it('that has waited for us for almost its deadlock_timeout, we do not wait for any more', async () => {
+    const { database, catalog, userId } = world
+    const hub = await world.hub()
+    await run(database, `insert into tag (id, name) values (4, 'four')`)
+    const [first] = builds
+    await hub.query('begin')
+    await hub.query('insert into tag_listing (tag_id, build_id, creator_id) values (4, $1, $2)', [
+      first,
+      userId,
+    ])
+    let hubWaits: Promise<unknown> = Promise.resolve()
+    const ours = database.transaction('t', async (tx) => {
+      await lockActive(tx, catalog, 'tag_listing', rows)
+      hubWaits = hub.query(revoke, [first])
+      hubWaits.catch(() => {})
+      await run(tx, 'select pg_sleep(0.9)')
+      const [event] = await allocate(tx, 1)
+      const cells = { tag_id: 4, build_id: first as number }
+      await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], userId)
+    })
+    await expect(ours).rejects.toMatchObject({ code: 'DATABASE_RACE', detail: { sqlstate: '55P03' } })
+    await hubWaits
+    await hub.query('rollback')
+  })
+
   it('that stays open with a lock on our row, we do not wait for it at all', async () => {
     const { database, catalog } = world
     const hub = await world.hub()

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { AgainError, OutageError } from '../../src/errors.ts'
+import type { Database } from '../../src/staging/database.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+import { openDatabase, run } from './world.ts'
+
+let test: TestDatabase
+let database: Database
+beforeAll(async () => {
+  test = await testDatabase({ koji: 'none' })
+  database = await openDatabase(test.url)
+  await run(database, 'create table things (id int primary key, n bigint, t timestamptz)')
+})
+afterAll(async () => {
+  await database.destroy()
+  await test.drop()
+})
+
+it('reads 64 bits and microseconds as they are', async () => {
+  await run(database, `insert into things values (1, 9223372036854775807, '2026-11-22 08:33:33.795323+02')`)
+  expect(await run(database, 'select n, t, id::int8 as small from things')).toEqual([
+    { n: 9223372036854775807n, t: '2026-11-22 06:33:33.795323+00', small: 1 },
+  ])
+})
+
+it('counts what a transaction changed, and nothing for what it only read or locked', async () => {
+  await database.transaction('t', async (tx) => {
+    await run(tx, 'select * from things for update')
+    expect(tx.changed).toBe(0)
+    await run(tx, 'insert into things values (2), (3)')
+    await run(tx, 'update things set n = 1 where id = 99')
+    expect(tx.changed).toBe(2)
+  })
+})
+
+it('fails a transaction of which a failed statement was overlooked, for the server rolled it back', async () => {
+  const overlooking = database.transaction('t', async (tx) => {
+    await run(tx, 'insert into things values (4)')
+    await run(tx, 'insert into things values (1)').catch(() => {})
+  })
+  await expect(overlooking).rejects.toMatchObject({ code: 'DATABASE_ROLLED_BACK' })
+  expect(await run(database, 'select 1 from things where id = 4')).toEqual([])
+})
+
+it('rolls back when the work throws, and the connection is good for the next', async () => {
+  for (let i = 0; i < 10; i++) {
+    const failing = database.transaction('t', async (tx) => {
+      await run(tx, 'insert into things values (5)')
+      throw new Error('mine')
+    })
+    await expect(failing).rejects.toThrow('mine')
+  }
+  expect(await run(database, 'select 1 from things where id = 5')).toEqual([])
+})
+
+it.each([
+  ['insert into things values (1)', 'DATABASE_RACE', AgainError],
+  ['select * from no_such_table', 'DATABASE_SCHEMA', OutageError],
+  ['select nonsense from things', 'DATABASE_SCHEMA', OutageError],
+  [
+    'create temp table x (id int); set transaction read only; insert into things values (9)',
+    'DATABASE_DOWN',
+    OutageError,
+  ],
+])('says what follows from the error of: %s', async (text, code, type) => {
+  const failing = run(database, text)
+  await expect(failing).rejects.toBeInstanceOf(type)
+  await expect(failing).rejects.toMatchObject({ code })
+})
+
+it('tells a name that stands for two texts from an outage', async () => {
+  const one = await openDatabase(test.url)
+  await one.query('same', 'select 1')
+  await expect(
+    Promise.all(Array.from({ length: 8 }, (_, i) => one.query('same', `select ${i + 1}`))),
+  ).rejects.toMatchObject({ code: 'DATABASE_STATEMENT_NAME' })
+  await one.destroy()
+})
+
+it('is an outage when the server ends the connection, also before a commit, and recovers by itself', async () => {
+  const killed = database.transaction('t', async (tx) => {
+    await run(tx, 'insert into things values (6)')
+    const [row] = await run<{ pid: number }>(tx, 'select pg_backend_pid() as pid')
+    await run(database, 'select pg_terminate_backend($1)', [row?.pid])
+    await run(tx, 'select 1')
+  })
+  await expect(killed).rejects.toBeInstanceOf(OutageError)
+  const unknown = database.transaction('t', async (tx) => {
+    await run(tx, 'insert into things values (6)')
+    const [row] = await run<{ pid: number }>(tx, 'select pg_backend_pid() as pid')
+    await run(database, 'select pg_terminate_backend($1)', [row?.pid])
+  })
+  await expect(unknown).rejects.toMatchObject({ part: 'database' })
+  expect(await run(database, 'select 1 from things where id = 6')).toEqual([])
+})
+
+it('wakes a listener once at once, at each notice, and again after its connection was lost', async () => {
+  const stop = new AbortController()
+  let wakes = 0
+  let onWake: () => void = () => {}
+  const woken = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      onWake = () => {
+        if (wakes >= count) resolve()
+      }
+      onWake()
+    })
+  const listening = database.listen(
+    'some channel',
+    () => {
+      wakes += 1
+      onWake()
+    },
+    stop.signal,
+  )
+  await woken(1)
+  await run(database, `select pg_notify('some channel', '')`)
+  await woken(2)
+  await run(
+    database,
+    `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and pid <> pg_backend_pid()`,
+  )
+  await woken(3)
+  stop.abort()
+  await listening
+})
