@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts'
 import { describeConfig, findCautions } from '../config/describe.ts'
 import { exampleFile, optionsHelp } from '../config/example.ts'
 import { loadConfig } from '../config/load.ts'
-import { EXIT } from '../errors.ts'
+import { asError, EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Operations } from '../model/operations.ts'
 import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
@@ -154,7 +154,10 @@ function withOperations(
     try {
       return await work(operations, signal)
     } finally {
-      await operations.destroy()
+      // What went wrong in closing must not hide what went wrong before.
+      await operations.destroy().catch((error: unknown) => {
+        telemetry.log.warn({ err: asError(error) }, 'closing failed')
+      })
     }
   })
 }

@@ -45,7 +45,7 @@ export function readDatabaseAccess(
 }
 
 /** The address of a database without its password, and the password. */
-export function splitPassword(text: string): DatabaseAccess {
+function splitPassword(text: string): DatabaseAccess {
   // A user before an empty host is PostgreSQL's form only.
   const socketForm = text.includes('@/')
   const url = new URL(text.replace('@/', '@placeholder.invalid/'))

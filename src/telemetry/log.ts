@@ -4,7 +4,7 @@ import { maskText, maskValue } from '../model/secret.ts'
 import { formatLine } from './readable.ts'
 
 export type Log = Logger
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly level: LogLevel

@@ -142,13 +142,25 @@ describe('the HTTP server', () => {
     })
   })
 
-  it('closes although a client keeps its connection open', async () => {
-    const { port, server } = await serve()
-    const idle = raw(port, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n')
-    const silent = raw(port, 'GET /heal')
+  it('closes although a page never comes and clients keep their connections open', async () => {
+    let asked = (): void => {}
+    const arrived = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const metrics = (): Promise<string> => {
+      asked()
+      return new Promise(() => {})
+    }
+    const { port, server } = await serve({ metrics })
+    const clients = [
+      raw(port, 'GET /heal'),
+      raw(port, 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'),
+      raw(port, 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'),
+    ]
+    await arrived
     servers.length = 0
     await server.destroy()
-    await Promise.all([idle, silent])
+    await Promise.all(clients)
     await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow()
   })
 })

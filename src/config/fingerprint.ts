@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import type { Config } from './config.ts'
+
+/**
+ * What all daemons of one staging must agree on, as a digest for each part, so that the one that disagrees can be told
+ * where. Paths as this host sees them, rates and addresses may differ; no secret goes in.
+ */
+export function fingerprintOf(config: Config): Readonly<Record<string, string>> {
+  const { prod, staging, bus } = config
+  const parts = {
+    'prod.hub': prod.hub,
+    'prod.link_target': prod.linkTarget,
+    'prod.volumes': prod.volumes,
+    'staging.user': staging.user,
+    'staging.id_floor': staging.idFloor,
+    'bus.fedmsg.instance': bus.fedmsg.instance,
+    scope: config.scope,
+    placement: config.placement,
+    conflicts: config.conflicts,
+    external_repo_rewrite: config.externalRepoRewrite,
+    tag_rewrite: config.tagRewrite,
+  }
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, digest(part)]))
+}
+
+/** The names of the parts that differ, also of those that only one side has. */
+export function findFingerprintDifferences(
+  ours: Readonly<Record<string, string>>,
+  theirs: Readonly<Record<string, string>>,
+): string[] {
+  const names = new Set([...Object.keys(ours), ...Object.keys(theirs)])
+  return [...names].filter((name) => ours[name] !== theirs[name]).sort()
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** The order of a list counts (first match wins), that of a table's keys does not. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.map(([name, member]) => [name, sorted(member)])
+}
