@@ -6,10 +6,10 @@ import type { Sql, Tx } from '../staging/database.ts'
 import { payDebts } from '../staging/debt.ts'
 import { lastMapped } from '../staging/events.ts'
 import { spendRemovals } from '../staging/removal-budget.ts'
-import type { VersionedName } from '../staging/versioned-tables.ts'
+import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Converged, Deps } from './deps.ts'
 import { applyOps, type Op } from './ops.ts'
-import type { Clash } from './versioned-diff.ts'
+import { type Clash, identity } from './versioned-diff.ts'
 
 /** What a key's two sides differ in, as read from staging a moment ago. */
 export interface Difference {
@@ -131,7 +131,31 @@ async function passGate(
     const slot = slots.get(op)
     return slot === undefined ? [] : [{ ...op, slot }]
   })
-  return { ops, stopped, prodEvent }
+  const stoppedOps = difference.removals.filter((op) => !slots.has(op))
+  return { ops: withoutBlocked(ops, stoppedOps), stopped, prodEvent }
+}
+
+/** Leaves out what wants a unique slot (a priority) that a row has which was to go and stays. */
+function withoutBlocked(ops: readonly Op[], stopped: readonly Op[]): readonly Op[] {
+  const tenants = stopped.flatMap((op) => (op.kind === 'revoke' ? [op] : []))
+  let open = ops
+  for (const tenant of tenants) {
+    const { key, uniques } = VERSIONED[tenant.table]
+    const blocked = open.find(
+      (op) =>
+        op.kind === 'create' &&
+        op.table === tenant.table &&
+        uniques.some((columns) => identity(op.cells, columns) === identity(tenant.row.cells, columns)),
+    )
+    if (blocked?.kind !== 'create') continue
+    const its = identity(blocked.cells, key)
+    const isOwn = (op: Op): boolean => op.kind === 'revoke' && identity(op.row.cells, key) === its
+    // Its old row stays as well, and may be in the way of the next.
+    for (const op of open)
+      if (op.table === tenant.table && op.kind === 'revoke' && isOwn(op)) tenants.push(op)
+    open = open.filter((op) => op !== blocked && !(op.table === tenant.table && isOwn(op)))
+  }
+  return open
 }
 
 function newest(a: number | null, b: number | null): number | null {

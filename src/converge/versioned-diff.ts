@@ -55,80 +55,122 @@ export interface Judge {
   readonly policy: ConflictPolicy
 }
 
+/** A row that prod has and staging has not, or not so. */
+interface Change {
+  readonly want: WantedRow
+  /** staging's row of the same key */
+  readonly now: VersionedRow | undefined
+}
+
 export function diffVersioned(state: TableState, judge: Judge): VersionedDiff {
-  const ops: Op[] = []
-  const removals: Op[] = []
-  const clashes: Clash[] = []
+  const { table } = state
+  const { key: keyColumns, values: valueColumns } = VERSIONED[table]
   const decision = judge.policy === 'prod-wins' ? 'prod-won' : judge.policy === 'hold' ? 'held' : 'local-won'
   const prodWins = judge.policy === 'prod-wins'
-  const { table } = state
-  const { key: keyColumns, values: valueColumns, uniques } = VERSIONED[table]
   const activeByKey = new Map(state.active.map((row) => [identity(row.cells, keyColumns), row]))
   const revokedByKey = new Map(state.revoked.map((row) => [identity(row.cells, keyColumns), row]))
   const wantedKeys = new Set(state.wanted.map((row) => identity(row.cells, keyColumns)))
   const newest = state.wanted.reduce((max, row) => Math.max(max, row.prodEvent), 0)
-  const going = new Set<VersionedRow>()
+  const removals: Op[] = []
+  const clashes: Clash[] = []
   const staying: VersionedRow[] = []
+  const changes: Change[] = []
 
   for (const row of state.active) {
     if (wantedKeys.has(identity(row.cells, keyColumns))) continue
-    if (judge.isOurs(row)) {
-      const op: Op = { kind: 'revoke', table, row, slot: newest }
-      ops.push(op)
-      removals.push(op)
-      going.add(row)
-    } else {
-      staying.push(row)
-    }
+    if (judge.isOurs(row)) removals.push({ kind: 'revoke', table, row, slot: newest })
+    else staying.push(row)
   }
-
-  const create = (want: WantedRow, replaces: VersionedRow | undefined): void => {
-    for (const slotColumns of uniques) {
-      const slot = identity(want.cells, slotColumns)
-      const tenant = staying.find((row) => !going.has(row) && identity(row.cells, slotColumns) === slot)
-      if (tenant === undefined) continue
-      const subject = `${table} ${slot}`
-      clashes.push({ subject, kind: 'slot', prod: want.cells, local: tenant.cells, decision })
-      if (!prodWins) return
-      ops.push({ kind: 'revoke', table, row: tenant, slot: want.prodEvent })
-      going.add(tenant)
-    }
-    if (replaces !== undefined) ops.push({ kind: 'revoke', table, row: replaces, slot: want.prodEvent })
-    ops.push({ kind: 'create', table, cells: want.cells, slot: want.prodEvent })
-  }
-
   for (const want of state.wanted) {
     const key = identity(want.cells, keyColumns)
     const now = activeByKey.get(key)
-    if (now !== undefined) {
-      if (sameValues(now.cells, want.cells, valueColumns)) continue
-      if (!judge.isOurs(now)) {
-        clashes.push({
-          subject: `${table} ${key}`,
-          kind: 'edited',
-          prod: want.cells,
-          local: now.cells,
-          decision,
-        })
-        if (!prodWins) continue
-      }
-      create(want, now)
-      continue
-    }
     const before = revokedByKey.get(key)
-    const removedHere =
-      before !== undefined &&
-      judge.isOurs(before) &&
-      !judge.revokedByUs(before) &&
-      (judge.lastApplied === null || want.prodEvent <= judge.lastApplied) &&
-      sameValues(before.cells, want.cells, valueColumns)
-    if (removedHere) {
-      clashes.push({ subject: `${table} ${key}`, kind: 'removed', prod: want.cells, local: null, decision })
+    const clash = (kind: string, local: unknown): unknown =>
+      clashes.push({ subject: `${table} ${key}`, kind, prod: want.cells, local, decision })
+    if (now !== undefined && sameValues(now.cells, want.cells, valueColumns)) continue
+    if (now !== undefined && !judge.isOurs(now)) {
+      clash('edited', now.cells)
+      if (!prodWins) {
+        staying.push(now)
+        continue
+      }
+    }
+    if (now === undefined && before !== undefined && isLocalRemoval(before, want, judge, valueColumns)) {
+      clash('removed', null)
       if (!prodWins) continue
     }
-    create(want, undefined)
+    changes.push({ want, now })
   }
-  return { ops, removals, clashes }
+  const slots = settleSlots(table, changes, staying, { prodWins, decision })
+  const replacing = slots.changes.flatMap(({ want, now }): Op[] => [
+    ...(now === undefined ? [] : [{ kind: 'revoke', table, row: now, slot: want.prodEvent } as const]),
+    { kind: 'create', table, cells: want.cells, slot: want.prodEvent },
+  ])
+  return {
+    ops: [...removals, ...slots.ousted, ...replacing],
+    removals,
+    clashes: [...clashes, ...slots.clashes],
+  }
+}
+
+/** Did somebody in staging revoke what prod still has as it was? */
+function isLocalRemoval(
+  before: VersionedRow,
+  want: WantedRow,
+  judge: Judge,
+  valueColumns: readonly string[],
+): boolean {
+  return (
+    judge.isOurs(before) &&
+    !judge.revokedByUs(before) &&
+    (judge.lastApplied === null || want.prodEvent <= judge.lastApplied) &&
+    sameValues(before.cells, want.cells, valueColumns)
+  )
+}
+
+/**
+ * Settles further unique columns, of which each value is one slot: a change whose slot a staying row has is a clash. One
+ * that is not made lets its own row stay, which may be in the way of the next: until nothing moves.
+ */
+function settleSlots(
+  table: VersionedName,
+  changes: readonly Change[],
+  staying: readonly VersionedRow[],
+  policy: { readonly prodWins: boolean; readonly decision: Clash['decision'] },
+): { changes: readonly Change[]; ousted: readonly Op[]; clashes: readonly Clash[] } {
+  const { uniques } = VERSIONED[table]
+  const ousted = new Map<VersionedRow, Op>()
+  const clashes: Clash[] = []
+  let open = [...changes]
+  const tenants = [...staying]
+  for (let moved = uniques.length > 0; moved; ) {
+    moved = false
+    for (const change of open) {
+      const taken = uniques.flatMap((columns) => {
+        const slot = identity(change.want.cells, columns)
+        const tenant = tenants.find((row) => !ousted.has(row) && identity(row.cells, columns) === slot)
+        return tenant === undefined ? [] : [{ slot, tenant }]
+      })
+      for (const { slot, tenant } of taken) {
+        clashes.push({
+          subject: `${table} ${slot}`,
+          kind: 'slot',
+          prod: change.want.cells,
+          local: tenant.cells,
+          decision: policy.decision,
+        })
+        if (policy.prodWins) {
+          ousted.set(tenant, { kind: 'revoke', table, row: tenant, slot: change.want.prodEvent })
+        }
+      }
+      if (taken.length === 0 || policy.prodWins) continue
+      open = open.filter((other) => other !== change)
+      if (change.now !== undefined) tenants.push(change.now)
+      moved = true
+      break
+    }
+  }
+  return { changes: open, ousted: [...ousted.values()], clashes }
 }
 
 /** The values of some columns as one text. */
