@@ -220,30 +220,50 @@ describe('placement volume', () => {
     }
   })
 
-  it('writes nothing into prod when a directory of staging is swapped for a link into prod between two steps', async () => {
-    const build = aBuild({ release: '2.fc43' })
-    trees.addBuild(aBuild())
-    trees.addBuild(build)
-    const before = snapshot(trees.prod)
-    const version = join(trees.staging, 'vol/prod/packages/bash/5.2')
-    for (let nth = 1, swapped = true; swapped; nth++) {
-      rmSync(trees.staging, { recursive: true })
-      mkdirSync(join(trees.staging, 'packages'), { recursive: true })
-      await placement().place(aBuild())
-      let step = 0
-      swapped = false
-      const swap: Step = () => {
-        if (++step === nth) {
-          swapped = true
-          renameSync(version, join(trees.staging, 'aside'))
-          symlinkSync(join(trees.prod, 'packages/bash/5.2'), version)
+  it.each(['prod', 'elsewhere'])(
+    'writes nothing into %s when a directory of staging is swapped for a link there between two steps',
+    async (where) => {
+      const build = aBuild({ release: '2.fc43' })
+      trees.addBuild(aBuild())
+      trees.addBuild(build)
+      const outside = join(trees.home, where)
+      mkdirSync(join(outside, 'packages/bash/5.2'), { recursive: true })
+      const before = snapshot(outside)
+      const version = join(trees.staging, 'vol/prod/packages/bash/5.2')
+      for (let nth = 1, swapped = true; swapped; nth++) {
+        rmSync(trees.staging, { recursive: true })
+        mkdirSync(join(trees.staging, 'packages'), { recursive: true })
+        await placement().place(aBuild())
+        let step = 0
+        swapped = false
+        const swap: Step = () => {
+          if (++step === nth) {
+            swapped = true
+            renameSync(version, join(trees.staging, 'aside'))
+            symlinkSync(join(outside, 'packages/bash/5.2'), version)
+          }
+          return undefined
         }
+        await placement(swap)
+          .place(build)
+          .catch(() => {})
+        expect(snapshot(outside), `swapped at step ${nth}`).toEqual(before)
+      }
+    },
+  )
+
+  it("does not overwrite what staging's hub puts there at the last moment", async () => {
+    trees.addBuild(aBuild())
+    for (const put of [(path: string) => symlinkSync('/local', path), (path: string) => mkdirSync(path)]) {
+      const path = join(trees.staging, BASE)
+      const intrude: Step = (name, detail) => {
+        const inBase = String(detail?.path).startsWith(join(trees.staging, 'packages/bash/5.2/.kss-'))
+        if (name === 'file.symlink' && inBase) put(path)
         return undefined
       }
-      await placement(swap)
-        .place(build)
-        .catch(() => {})
-      expect(snapshot(trees.prod), `swapped at step ${nth}`).toEqual(before)
+      await expect(placement(intrude).place(aBuild())).rejects.toMatchObject({ code: 'STORAGE_CLASH' })
+      expect(namesOf(trees.staging).filter((name) => /fc43|kss/.test(name))).toEqual([BASE])
+      rmSync(path, { recursive: true })
     }
   })
 
