@@ -6,7 +6,7 @@ import { Double, isStruct, type Value } from '../model/value.ts'
 
 /*
  * Requests are written by xmlrpc's serialiser, but only after a check: left alone it writes a double 1.0 as an int,
- * NaN, undefined and bigint as an empty value, and a text with `<` as CDATA, where a carriage return is lost.
+ * NaN, undefined and bigint as an empty value, and a text with `<`, `&` or `]]>` as CDATA, which breaks or loses it.
  */
 
 class DoubleType extends CustomType {
@@ -64,7 +64,7 @@ function checkedInt(method: string, path: string, value: number | bigint): unkno
 
 function checkedText(method: string, path: string, text: string): unknown {
   if (UNSENDABLE.test(text)) throw invalid(method, path, 'a text with characters that XML cannot carry')
-  return /[<&\r]/.test(text) ? new TextType(text) : text
+  return /[<&\r]|\]\]>/.test(text) ? new TextType(text) : text
 }
 
 function invalid(method: string, path: string, what: string): KeyError {

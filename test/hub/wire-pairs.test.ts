@@ -35,7 +35,7 @@ function read(name: string): string {
   return readFileSync(join(folder, name), 'utf8')
 }
 
-export function decodeWire(name: string) {
+function decodeWire(name: string) {
   const decoder = new AnswerDecoder({ maxBytes: 1e8, maxDepth: 50 })
   decoder.write(readFileSync(join(folder, `${name}.resp.xml`)))
   return decoder.end()
