@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AgainError, OutageError } from '../../src/errors.ts'
 import type { Database } from '../../src/staging/database.ts'
+import { readServer, serverProblems } from '../../src/staging/server.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { openDatabase, run } from './world.ts'
 
@@ -123,4 +124,13 @@ it('wakes a listener once at once, at each notice, and again after its connectio
   await woken(3)
   stop.abort()
   await listening
+})
+it('tells what of the server our promises rest on', async () => {
+  const facts = await readServer(database)
+  expect(facts).toMatchObject({ encoding: 'UTF8', inRecovery: false, deadlockTimeoutMs: 1000 })
+  expect(serverProblems({ ...facts, fsync: true })).toEqual([])
+  expect(
+    serverProblems({ ...facts, fsync: false, encoding: 'SQL_ASCII', inRecovery: true, deadlockTimeoutMs: 50 })
+      .length,
+  ).toBe(4)
 })

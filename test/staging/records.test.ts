@@ -132,6 +132,20 @@ describe('the budget of inferred removals', () => {
   })
 })
 
+describe('the gate of the budget', () => {
+  it('lets no two daemons spend the same budget at the same time', async () => {
+    const { database } = world
+    const spend = (count: number): Promise<{ allowed: number }> =>
+      database.transaction('t', (tx) => spendRemovals(tx, 'tag_packages', count))
+    await spend(1)
+    await database.transaction('t', async (tx) => {
+      expect(await spendRemovals(tx, 'tag_packages', 900)).toEqual({ allowed: 900 })
+      await expect(spend(900)).rejects.toMatchObject({ code: 'DATABASE_RACE' })
+    })
+    expect(await spend(900)).toEqual({ allowed: 99 })
+  })
+})
+
 describe('cursors and handled rows', () => {
   it('move with the transaction that they belong to', async () => {
     const { database } = world
