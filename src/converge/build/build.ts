@@ -62,7 +62,11 @@ export class BuildConverger implements Converger<BuildKey> {
       return waitFor(this.#deps, claim, [first], 'another build of ours still has its NVR')
     }
     const btypes = [...prod.types.keys()]
-    const placement = this.#deps.placement.choose({ name: prod.build.packageName, btypes, tags: [] })
+    const placement = this.#deps.placement.choose({
+      name: prod.build.packageName,
+      btypes,
+      tags: await this.#tagNames(prod, claim),
+    })
     const stagingVolume = this.#deps.placement.stagingVolume(placement, prod.build.volumeName)
     const names = await ensureNameRefs(this.#deps, prod, stagingVolume, claim.priority)
     const externalRpms = await ensureExternalRpms(this.#deps, parts.externalRpms)
@@ -76,6 +80,17 @@ export class BuildConverger implements Converger<BuildKey> {
       placement,
       stagingVolume,
     })
+  }
+
+  /** Names of the tags in scope that hold the build, where a placement rule asks for them. */
+  async #tagNames(prod: ProdBuild, claim: Claim): Promise<string[]> {
+    const { scope, database, hub, placement } = this.#deps
+    if (!placement.needsTags) return []
+    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], { priority: claim.priority })
+    const covered = await Promise.all(
+      tags.map(async (tag) => (await scope.whyOutside(hub, database, tag.id, claim.priority)) === null),
+    )
+    return tags.filter((_tag, i) => covered[i]).map((tag) => tag.name)
   }
 
   /** Koji never deletes a build row: prod not knowing one that we have from it means that this is not prod. */

@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { asError, SafetyError } from '../errors.ts'
+import {
+  catchUpFailed,
+  catchUpFinished,
+  catchUpRequested,
+  catchUpStarted,
+  type Telemetry,
+} from '../telemetry/events.ts'
+
+/** What catch-up did. */
+export interface CaughtUp {
+  readonly cursor: number
+  readonly keys: number
+}
+
+export interface CatchUpLoopOptions {
+  readonly catchUp: (signal: AbortSignal) => Promise<CaughtUp>
+  readonly intervalMs: number
+  readonly telemetry: Telemetry
+  readonly onTurn: () => void
+}
+
+/** Pause after a request, so that a burst of them (connections coming up) is one catch-up. */
+const SETTLE_MS = 500
+const RETRY_MS = 5_000
+
+/**
+ * Runs catch-up at start, on request (a reconnect, a silence, a loss) and at an interval. One at a time; a request during
+ * one is remembered once. Failures are logged and tried again; a SafetyError ends it.
+ */
+export class CatchUpLoop {
+  readonly #options: CatchUpLoopOptions
+  #requested = true
+  #wake: (() => void) | null = null
+
+  constructor(options: CatchUpLoopOptions) {
+    this.#options = options
+  }
+
+  request(reason: string): void {
+    catchUpRequested(this.#options.telemetry, reason)
+    this.#requested = true
+    this.#wake?.()
+  }
+
+  /** Until the signal. Throws SafetyError. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, telemetry } = this.#options
+    while (!signal.aborted) {
+      if (this.#requested) await pause(SETTLE_MS, signal)
+      if (signal.aborted) return
+      this.#requested = false
+      const startedMs = performance.now()
+      catchUpStarted(telemetry)
+      try {
+        const done = await this.#turning(this.#options.catchUp(signal))
+        catchUpFinished(telemetry, { ...done, elapsedMs: performance.now() - startedMs })
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof SafetyError) throw error
+        catchUpFailed(telemetry, asError(error))
+        await pause(RETRY_MS, signal)
+        continue
+      }
+      await this.#idle(intervalMs, signal)
+    }
+  }
+
+  /** Work on a slow hub is progress too. */
+  async #turning<T>(work: Promise<T>): Promise<T> {
+    const timer = setInterval(() => this.#options.onTurn(), 1_000)
+    try {
+      return await work
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  async #idle(ms: number, signal: AbortSignal): Promise<void> {
+    const until = performance.now() + ms
+    while (!this.#requested && !signal.aborted && performance.now() < until) {
+      this.#options.onTurn()
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        void pause(Math.min(1_000, until - performance.now()), signal).then(resolve)
+      })
+    }
+    this.#wake = null
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(Math.max(0, ms), undefined, { signal }).catch(() => {})
+}

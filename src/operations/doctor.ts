@@ -1,0 +1,143 @@
+import { asError, SyncError } from '../errors.ts'
+import { getAPIVersion } from '../hub/calls-lookup.ts'
+import type { Check } from '../model/operations.ts'
+import { pendingMigrations } from '../staging/migration.ts'
+import { numberSetting, readSettings } from '../staging/settings.ts'
+import { checkStorage } from '../storage/checks.ts'
+import { readLastEvent, readProdMax } from './prod-facts.ts'
+import type { World } from './world.ts'
+
+/** Every precondition, one after the other; what fails does not stop the rest. */
+export async function* runDoctor(world: World): AsyncGenerator<Check> {
+  yield* checkHub(world)
+  yield* checkDatabase(world)
+  for (const check of await checkStorage(world.storageChecks)) {
+    yield {
+      name: `storage.${check.name}`,
+      status: check.level,
+      message: check.text,
+      todo: check.hint === '' ? null : check.hint,
+      unsafe: check.level === 'fail' && check.name.includes('mount'),
+    }
+  }
+}
+
+async function* checkHub(world: World): AsyncGenerator<Check> {
+  const hub = world.hub()
+  const name = 'hub.reachable'
+  try {
+    const [version] = await hub.read([getAPIVersion()], { priority: 'live' })
+    const last = await readLastEvent(hub)
+    yield ok(name, `${world.config.prod.hub} answers, API version ${version}, last event ${last.id}`)
+  } catch (error) {
+    yield fail(
+      name,
+      asError(error),
+      'see prod.hub in the configuration, and whether it can be reached from here',
+    )
+    return
+  }
+  try {
+    const version = await hub.version()
+    const [major, minor] = version
+    const supported = major === 1 && minor >= 21
+    yield supported
+      ? ok('hub.version', `Koji ${version.join('.')}`)
+      : {
+          name: 'hub.version',
+          status: 'warn',
+          message: `Koji ${version.join('.')}`,
+          todo: '1.21 and newer were tested',
+        }
+  } catch (error) {
+    yield fail('hub.version', asError(error), 'see whether it is a Koji hub')
+  }
+}
+
+async function* checkDatabase(world: World): AsyncGenerator<Check> {
+  try {
+    const database = await world.database()
+    const [row] = await database.query<{ version: string; user: string }>(
+      'doctor.hello',
+      `select current_setting('server_version') as version, current_user::text as user`,
+    )
+    yield ok('database.reachable', `PostgreSQL ${row?.version} as ${row?.user}`)
+  } catch (error) {
+    yield fail('database.reachable', asError(error), 'see staging.database and its password')
+    return
+  }
+  try {
+    const catalog = await world.catalog()
+    catalog.requireColumns()
+    yield ok('database.schema', 'has every column that is needed')
+  } catch (error) {
+    yield fail('database.schema', asError(error), 'staging must be a Koji database of 1.21 or newer')
+    return
+  }
+  yield* checkInit(world)
+}
+
+async function* checkInit(world: World): AsyncGenerator<Check> {
+  const database = await world.database()
+  const pending = await pendingMigrations(database, world.migrations)
+  if (pending.length > 0) {
+    yield {
+      name: 'database.init',
+      status: 'fail',
+      message: `not prepared: ${pending.join(', ')}`,
+      todo: 'run init',
+    }
+    return
+  }
+  const settings = await readSettings(database)
+  const floor = numberSetting(settings, 'id_floor')
+  if (floor === null) {
+    yield { name: 'database.init', status: 'fail', message: 'not prepared', todo: 'run init' }
+    return
+  }
+  yield ok('database.init', `prepared, id_floor ${floor}`)
+  const catalog = await world.catalog()
+  const low: string[] = []
+  for (const { sequence } of catalog.sequences()) {
+    const [row] = await database.query<{ last_value: number }>(
+      'doctor.sequence',
+      `select last_value from ${sequence}`,
+      [],
+      { prepare: false },
+    )
+    if (row !== undefined && row.last_value < floor) low.push(`${sequence} (${row.last_value})`)
+  }
+  yield low.length === 0
+    ? ok('database.sequences', `all above ${floor}`)
+    : {
+        name: 'database.sequences',
+        status: 'fail',
+        message: `below the floor: ${low.join(', ')}`,
+        todo: 'run init: new rows of staging would take ids of prod',
+        unsafe: true,
+      }
+  try {
+    const max = await readProdMax(world.hub())
+    const high = Object.entries(max).filter(([, id]) => id >= floor)
+    yield high.length === 0
+      ? ok('database.floor', `prod's ids are below ${floor}`)
+      : {
+          name: 'database.floor',
+          status: 'fail',
+          message: `prod has ids above the floor: ${high.map(([table, id]) => `${table} ${id}`).join(', ')}`,
+          todo: 'raise staging.id_floor and run init',
+          unsafe: true,
+        }
+  } catch (error) {
+    yield fail('database.floor', asError(error), 'needs the hub')
+  }
+}
+
+function ok(name: string, message: string): Check {
+  return { name, status: 'ok', message, todo: null }
+}
+
+function fail(name: string, error: Error, todo: string): Check {
+  const code = error instanceof SyncError ? `${error.code}: ` : ''
+  return { name, status: 'fail', message: `${code}${error.message}`, todo }
+}

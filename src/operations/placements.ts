@@ -1,0 +1,46 @@
+import type { PlacementChoice } from '../converge/deps.ts'
+import { ConfigError } from '../errors.ts'
+import type { Placement, PlacementMode } from '../storage/placement.ts'
+import { placementChoice, type RuleText } from '../storage/rules.ts'
+
+/** Chooses placements by the configured rules, out of those that this daemon has. */
+export class Placements implements PlacementChoice {
+  readonly needsTags: boolean
+  readonly #byMode: ReadonlyMap<string, Placement>
+  readonly #rule: ReturnType<typeof placementChoice>
+  readonly #volumes: Readonly<Record<string, string>>
+
+  constructor(options: {
+    readonly rules: readonly RuleText[]
+    readonly placements: readonly Placement[]
+    /** prod's volume name to staging's; others keep their name */
+    readonly volumes: Readonly<Record<string, string>>
+  }) {
+    this.#byMode = new Map(options.placements.map((placement) => [placement.mode, placement]))
+    this.#rule = placementChoice(options.rules)
+    this.#volumes = options.volumes
+    this.needsTags = options.rules.some((rule) => rule.tags !== null)
+  }
+
+  byMode(mode: string): Placement {
+    const found = this.#byMode.get(mode)
+    if (found !== undefined) return found
+    throw new ConfigError(
+      'PLACEMENT_UNKNOWN',
+      `placement ${mode} is not set up; see [prod] topdir and [[placement]]`,
+    )
+  }
+
+  choose(build: { name: string; btypes: readonly string[]; tags: readonly string[] }): Placement {
+    const mode: PlacementMode | null = this.#rule({
+      package: build.name,
+      btypes: build.btypes,
+      tags: build.tags,
+    })
+    return this.byMode(mode ?? 'volume')
+  }
+
+  stagingVolume(_placement: Placement, prodVolume: string): string {
+    return Object.hasOwn(this.#volumes, prodVolume) ? (this.#volumes[prodVolume] as string) : prodVolume
+  }
+}

@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AgainError, asError, OutageError, SafetyError, SyncError } from '../errors.ts'
+import type { Mark } from '../model/outcome.ts'
+import { QUEUE_CHANNEL } from '../queue/queue.ts'
+import { beatDaemon, type Daemon, joinDaemons, leaveDaemons } from '../staging/daemons.ts'
+import { payDebts } from '../staging/debt.ts'
+import { listPlacements } from '../staging/placements.ts'
+import { checkStorage } from '../storage/checks.ts'
+import { queueMeasured, safetyStopped } from '../telemetry/events.ts'
+import { CatchUpLoop } from './catch-up-loop.ts'
+import { PackageIds } from './package-ids.ts'
+import type { Engine, World } from './world.ts'
+
+const BEAT_MS = 15_000
+const MEASURE_MS = 5_000
+const JOIN_TRIES = 20
+
+/** A placement that has been open so long belongs to nobody who still works on it. */
+const STALE_PLACEMENT_SECONDS = 120
+
+/**
+ * The daemon: joins the others, heals what a crash left, then receives, catches up and converges until the signal.
+ * Subscribes before it catches up, so that nothing falls between. Throws what must end the process.
+ */
+export async function runDaemon(world: World, daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const { config, telemetry, health } = world
+  const engine = await world.engine()
+  await refuseUnsafeStorage(world)
+  await join(engine, daemon)
+  const stop = new AbortController()
+  const all = AbortSignal.any([signal, stop.signal])
+  const fatal: unknown[] = []
+  const loop = async (name: string, work: () => Promise<void>): Promise<void> => {
+    health.expect(name)
+    try {
+      await work()
+    } catch (error) {
+      if (!all.aborted || error instanceof SafetyError) fatal.push(error)
+      if (error instanceof SafetyError) safetyStopped(telemetry, error)
+    } finally {
+      health.ended(name)
+      stop.abort()
+    }
+  }
+
+  const http = config.http.listen === null ? null : await world.http(config.http.listen)
+  try {
+    await healPlacements(engine)
+    await payDebts(engine.database, engine.catalog, engine.owner.userId)
+    const worker = engine.worker({ onTurn: () => health.turned('worker') })
+    const packageIds = new PackageIds()
+    const catchUps = new CatchUpLoop({
+      catchUp: (aborted) => world.catchUp(engine, aborted),
+      intervalMs: config.catchUp.intervalMs,
+      telemetry,
+      onTurn: () => health.turned('catch-up'),
+    })
+    const bus = world.bus({
+      mark: async (marks: readonly Mark[]) => worker.mark(await packageIds.resolve(engine.database, marks)),
+      catchUp: (reason) => catchUps.request(reason),
+      packageId: (name) => packageIds.get(name),
+    })
+    const stopBus = (): void => void bus.destroy()
+    all.addEventListener('abort', stopBus, { once: true })
+    await Promise.all([
+      loop('bus', () => withBeat(bus.run(), () => health.turned('bus'))),
+      loop('worker', () => worker.run(all)),
+      loop('catch-up', () => catchUps.run(all)),
+      engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all),
+      beat(engine, daemon, all),
+      measure(world, engine, all),
+    ])
+  } finally {
+    await http?.destroy()
+    await leaveDaemons(engine.database, daemon.id).catch(() => {})
+  }
+  if (fatal.length > 0) throw fatal[0]
+}
+
+/** A daemon that is just joining makes others wait a moment. */
+async function join(engine: Engine, daemon: Daemon): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await joinDaemons(engine.database, daemon)
+    } catch (error) {
+      if (!(error instanceof AgainError) || tries >= JOIN_TRIES) throw error
+      await delay(50 * tries)
+    }
+  }
+}
+
+/** What would let staging write into prod, or leave rows without files, stops the start. */
+export async function refuseUnsafeStorage(world: World): Promise<void> {
+  const failed = (await checkStorage(world.storageChecks)).filter((check) => check.level === 'fail')
+  if (failed.length === 0) return
+  const text = failed.map((check) => `${check.name}: ${check.text}; ${check.hint}`).join('\n')
+  const unsafe = failed.some((check) => check.name.includes('mount') || check.name.startsWith('volume'))
+  if (unsafe) throw new SafetyError('STORAGE_UNSAFE', text)
+  throw new OutageError('storage', 'STORAGE_NOT_READY', text)
+}
+
+/** Files that a crash left without rows, or rows' removal without the files': their builds' keys see to both. */
+async function healPlacements(engine: Engine): Promise<void> {
+  const open = await listPlacements(engine.database, {
+    states: ['intent', 'removing'],
+    minAgeSeconds: STALE_PLACEMENT_SECONDS,
+  })
+  const ids = [...new Set(open.map((place) => place.prodBuildId))]
+  await engine.queue.mark(ids.map((buildId) => ({ key: { kind: 'build', buildId }, priority: 'sweep' })))
+}
+
+async function beat(engine: Engine, daemon: Daemon, signal: AbortSignal): Promise<void> {
+  await every(BEAT_MS, signal, async () => {
+    if (!(await beatDaemon(engine.database, daemon.id))) await joinDaemons(engine.database, daemon)
+  })
+}
+
+async function measure(world: World, engine: Engine, signal: AbortSignal): Promise<void> {
+  await every(MEASURE_MS, signal, async () => queueMeasured(world.telemetry, await engine.queue.stats()))
+}
+
+/** Repeats until the signal; what fails is tried again the next time, since everything here is also told elsewhere. */
+async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch((error) => {
+      if (!(asError(error) instanceof SyncError)) throw error
+    })
+    await delay(ms, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** The bus may be silent for hours: its watchdog sees to that, so waiting is progress. */
+async function withBeat(work: Promise<void>, turned: () => void): Promise<void> {
+  const timer = setInterval(turned, 1_000)
+  try {
+    await work
+  } finally {
+    clearInterval(timer)
+  }
+}

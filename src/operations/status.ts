@@ -1,0 +1,41 @@
+import type { StatusReport } from '../model/operations.ts'
+import { readParked, readStats } from '../queue/reading.ts'
+import { countClashes } from '../staging/clashes.ts'
+import { countDebts } from '../staging/debt.ts'
+import { countOwned } from '../staging/owned.ts'
+import type { World } from './world.ts'
+
+const MAX_PARKED = 50
+
+/** From staging's database alone, so that it answers while the daemon or prod is down. */
+export async function readStatus(world: World): Promise<StatusReport> {
+  const database = await world.database()
+  const stats = await readStats(database)
+  const parked = await readParked(database, MAX_PARKED)
+  const cursors = await database.query<{ source: string; event: number | null; time: string | null }>(
+    'status.cursors',
+    `select name as source, event, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time
+       from staging_sync.cursor order by name`,
+  )
+  return {
+    queue: {
+      live: stats.ready.live,
+      sweep: stats.ready.sweep,
+      waiting: stats.waiting + stats.delayed,
+      claimed: stats.claimed,
+      parked: stats.parked,
+      oldestSeconds: stats.oldestSeconds,
+    },
+    owned: Object.fromEntries(await countOwned(database)),
+    clashes: Object.fromEntries(await countClashes(database)),
+    parked: parked.map((item) => ({
+      key: item.key,
+      code: item.code,
+      reason: item.reason,
+      attempts: item.attempts,
+      since: new Date(item.parkedAtMs).toISOString(),
+    })),
+    cursors: cursors.map((row) => ({ source: row.source, event: row.event, lastSuccess: row.time })),
+    debts: await countDebts(database),
+  }
+}

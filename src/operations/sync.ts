@@ -1,0 +1,126 @@
+import type { Converged, Converger, Convergers } from '../converge/deps.ts'
+import { resolveLookup } from '../converge/resolve.ts'
+import { formatKey, type Key, type KeyKind } from '../model/key.ts'
+import type { SyncedKey } from '../model/operations.ts'
+import type { Engine, World } from './world.ts'
+
+/** Between two looks at the queue for keys that another daemon works on. */
+const POLL_MS = 50
+
+interface Followed {
+  /** as it was typed */
+  readonly typed: Key
+  readonly key: Key
+  readonly startedMs: number
+}
+
+/**
+ * Converges keys now, whoever else runs: names are resolved, the keys marked, and this process works on the queue like
+ * any daemon until each of them has left it or is parked. Dependencies and what waits for them are done on the way.
+ */
+export async function* runSync(
+  world: World,
+  keys: readonly Key[],
+  signal: AbortSignal,
+): AsyncGenerator<SyncedKey> {
+  const engine = await world.engine()
+  const ended = new Map<string, Converged>()
+  const followed: Followed[] = []
+  for (const typed of keys) {
+    const startedMs = performance.now()
+    if (typed.kind !== 'lookup') {
+      followed.push({ typed, key: typed, startedMs })
+      continue
+    }
+    const found = await resolveLookup(engine.deps, typed, 'live')
+    if (found.length === 0) {
+      const reason = `prod has no ${typed.what} ${typed.names.join(' / ')}`
+      yield { key: typed, outcome: 'failed', reason, rows: 0, elapsedMs: performance.now() - startedMs }
+    }
+    followed.push(...found.map((key) => ({ typed, key, startedMs })))
+  }
+  if (followed.length === 0) return
+
+  const stop = new AbortController()
+  const worker = engine.worker({ convergers: recording(engine.convergers, ended) })
+  const running = worker.run(AbortSignal.any([signal, stop.signal]))
+  let failure: unknown = null
+  running.catch((error) => {
+    failure = error
+  })
+  try {
+    await worker.mark(followed.map(({ key }) => ({ key, priority: 'live' })))
+    const left = new Set(followed)
+    while (left.size > 0 && failure === null && !signal.aborted) {
+      const states = await readStates(
+        engine,
+        [...left].map(({ key }) => formatKey(key)),
+      )
+      for (const item of [...left]) {
+        const state = states.get(formatKey(item.key))
+        if (state !== undefined && state.parkedReason === null) continue
+        left.delete(item)
+        yield report(item, ended.get(formatKey(item.key)), state?.parkedReason ?? null)
+      }
+      if (left.size > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+  } finally {
+    stop.abort()
+    await running.catch(() => {})
+  }
+  if (failure !== null) throw failure
+}
+
+function report(item: Followed, converged: Converged | undefined, parkedReason: string | null): SyncedKey {
+  const elapsedMs = performance.now() - item.startedMs
+  const key = item.key
+  if (parkedReason !== null) return { key, outcome: 'parked', reason: parkedReason, rows: 0, elapsedMs }
+  // Ended by another daemon in one round that we did not see: what it wrote is in its log.
+  if (converged === undefined) return { key, outcome: 'unchanged', reason: null, rows: 0, elapsedMs }
+  const { outcome } = converged
+  if (outcome.kind === 'wait' || outcome.kind === 'again') {
+    return { key, outcome: 'waiting', reason: outcome.reason, rows: 0, elapsedMs }
+  }
+  return {
+    key,
+    outcome: outcome.kind,
+    reason: 'reason' in outcome ? outcome.reason : null,
+    rows: 'rows' in outcome ? outcome.rows : 0,
+    elapsedMs,
+  }
+}
+
+/** The same convergers, with the end of each key noted; rounds that only waited or found nothing new do not replace one that wrote. */
+function recording(convergers: Convergers, ended: Map<string, Converged>): Convergers {
+  const wrap = (converger: Converger): Converger => ({
+    converge: async (key, claim, signal) => {
+      const result = await converger.converge(key, claim, signal)
+      const text = formatKey(key)
+      const before = ended.get(text)?.outcome.kind
+      if (before === undefined || before === 'wait' || result.outcome.kind !== 'unchanged')
+        ended.set(text, result)
+      return result
+    },
+  })
+  const entries = Object.entries(convergers) as [KeyKind, Converger][]
+  return Object.fromEntries(
+    entries.map(([kind, converger]) => [kind, wrap(converger)]),
+  ) as unknown as Convergers
+}
+
+interface QueueState {
+  /** null: not parked */
+  readonly parkedReason: string | null
+}
+
+async function readStates(engine: Engine, keys: readonly string[]): Promise<Map<string, QueueState>> {
+  const rows = await engine.database.query<{ key: string; parked: boolean; code: string; reason: string }>(
+    'sync.states',
+    `select key, parked_at is not null as parked, coalesce(last_code, '') as code, coalesce(last_error, '') as reason
+       from staging_sync.queue where key = any($1::text[])`,
+    [keys],
+  )
+  return new Map(
+    rows.map((row) => [row.key, { parkedReason: row.parked ? `${row.code}: ${row.reason}` : null }]),
+  )
+}

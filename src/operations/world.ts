@@ -1,0 +1,58 @@
+import type { Config } from '../config/config.ts'
+import type { Convergers, Deps, Owner } from '../converge/deps.ts'
+import type { Worker } from '../converge/worker.ts'
+import type { Hub } from '../hub/hub.ts'
+import type { Mark } from '../model/outcome.ts'
+import type { Breaker } from '../queue/breaker.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Catalog } from '../staging/catalog.ts'
+import type { Database } from '../staging/database.ts'
+import type { Migration } from '../staging/migration.ts'
+import type { StorageCheckOptions } from '../storage/check.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import type { Health } from '../telemetry/health.ts'
+import type { CaughtUp } from './catch-up-loop.ts'
+
+/**
+ * What `context.ts` makes, as the commands need it. Nothing is connected before it is asked for; everything that was
+ * is closed by `destroy`.
+ */
+export interface World {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  readonly health: Health
+  /** all parts' tables of our own schema */
+  readonly migrations: readonly Migration[]
+  /** of scope and policy: daemons with another one refuse to join */
+  readonly digest: string
+  readonly storageChecks: StorageCheckOptions
+  hub(): Hub
+  database(): Promise<Database>
+  catalog(): Promise<Catalog>
+  /** What works on keys, after `init`. Throws ConfigError NOT_INITIALISED before. */
+  engine(): Promise<Engine>
+  /** The bus; `onMarks` must be durable when it returns. */
+  bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
+  /** Finds what no message announced; marks keys, writes nothing else. */
+  catchUp(engine: Engine, signal: AbortSignal): Promise<CaughtUp>
+  http(listen: { host: string; port: number }): Promise<{ destroy(): Promise<void> }>
+  destroy(): Promise<void>
+}
+
+export interface Engine {
+  readonly database: Database
+  readonly catalog: Catalog
+  readonly queue: Queue
+  readonly deps: Deps
+  readonly owner: Owner
+  readonly convergers: Convergers
+  readonly breakers: readonly Breaker[]
+  /** A worker over these convergers (or wrapped ones). */
+  worker(options?: { readonly convergers?: Convergers; readonly onTurn?: () => void }): Worker
+}
+
+export interface BusHandlers {
+  readonly mark: (marks: readonly Mark[]) => Promise<void>
+  readonly catchUp: (reason: string) => void
+  readonly packageId: (name: string) => number | null
+}
