@@ -220,16 +220,21 @@ describe('placement volume', () => {
     }
   })
 
-  it.each(['prod', 'elsewhere'])(
-    'writes nothing into %s when a directory of staging is swapped for a link there between two steps',
-    async (where) => {
+  it.each([
+    ['prod', 'packages/bash/5.2'],
+    ['prod', 'packages/bash'],
+    ['elsewhere', 'packages/bash/5.2'],
+    ['elsewhere', 'packages/bash'],
+  ])(
+    'writes nothing into %s when %s of the volume is swapped for a link there between two steps',
+    async (where, path) => {
       const build = aBuild({ release: '2.fc43' })
       trees.addBuild(aBuild())
       trees.addBuild(build)
       const outside = join(trees.home, where)
       mkdirSync(join(outside, 'packages/bash/5.2'), { recursive: true })
       const before = snapshot(outside)
-      const version = join(trees.staging, 'vol/prod/packages/bash/5.2')
+      const swappedOut = join(trees.staging, 'vol/prod', path)
       for (let nth = 1, swapped = true; swapped; nth++) {
         rmSync(trees.staging, { recursive: true })
         mkdirSync(join(trees.staging, 'packages'), { recursive: true })
@@ -239,8 +244,8 @@ describe('placement volume', () => {
         const swap: Step = () => {
           if (++step === nth) {
             swapped = true
-            renameSync(version, join(trees.staging, 'aside'))
-            symlinkSync(join(outside, 'packages/bash/5.2'), version)
+            renameSync(swappedOut, join(trees.staging, 'aside'))
+            symlinkSync(join(outside, path), swappedOut)
           }
           return undefined
         }
