@@ -10,6 +10,7 @@ const SHORT_LOCKS = `select set_config('lock_timeout', '500ms', true) as set`
 /**
  * $1 key, $2 token, $3 dependencies, $4 kinds, $5 priority, $6 bound in ms, $7 reason, $8 channel, $9 generation.
  * A dependency that is queued is not marked (it would be tried again for every waiter, parked or not), only raised.
+ * Waiting for others than last time is progress, and starts the count of waits anew.
  */
 const wait = (timing: QueueTiming): string => `
 with settings as materialized (${SHORT_LOCKS}),
@@ -31,11 +32,17 @@ given as (
       when open.keys = '{}' then ${paced('q.waits', { ...timing, promptWaits: 0 })}
       else $6::float8 * interval '1 ms' end,
     token = null, lease_until = null, claimed_by = null, remarked_at = null,
-    waits = q.waits + 1, waiting_for = open.keys, depends_on = $3, wait_reason = $7
+    waits = case when q.depends_on && $3 or q.depends_on = '{}' then q.waits + 1 else 1 end, waiting_for = open.keys, depends_on = $3, wait_reason = $7
   from open where q.key = $1 and q.token = $2
   returning 1
 )
 select pg_notify($8, '') from (select count(*) from given) g`
+
+/**
+ * How many are waited for at a time. The end of each rewrites the waiter's row, so a list of thousands would cost the
+ * square of its length; the waiter comes back and waits for the next ones.
+ */
+const MAX_DEPENDENCIES = 500
 
 export async function giveBackToWait(
   sql: Sql,
@@ -44,8 +51,8 @@ export async function giveBackToWait(
   timing: QueueTiming,
 ): Promise<void> {
   const own = keyText(claim.key)
-  const kinds = new Map(request.dependencies.map((key) => [keyText(key), key.kind]))
-  kinds.delete(own)
+  const others = request.dependencies.filter((key) => keyText(key) !== own)
+  const kinds = new Map(others.slice(0, MAX_DEPENDENCIES).map((key) => [keyText(key), key.kind]))
   const boundMs = Math.min(timing.waitCeilingMs, timing.waitBaseMs * 2 ** Math.min(claim.waits, 30))
   await sql.query(
     'queue.wait',

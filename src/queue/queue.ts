@@ -13,7 +13,7 @@ export interface Claim {
   /** The key's own failures so far. */
   readonly attempts: number
   readonly expect: readonly ClaimedExpectation[]
-  /** How often in a row this key has waited for others; a converger may stop waiting past a number of its own. */
+  /** How often in a row this key has waited for the same others; a converger may stop waiting past a number of its own. */
   readonly waits: number
   /** Of the dependencies that it waited for: those that are parked now. Go on without them; their end marks this key. */
   readonly parkedDependencies: readonly Key[]
@@ -59,7 +59,8 @@ export interface Queue {
   finish(claims: readonly FinishedClaim[]): Promise<Ending[]>
   /**
    * Gives the key back until all of its dependencies are gone from the queue or parked, or a growing bound is over (so
-   * that a cycle is no deadlock). Marks those that are not queued. A lost token is no error here.
+   * that a cycle is no deadlock). Marks those that are not queued; takes the first 500, wait again for the next. A lost
+   * token is no error here.
    */
   wait(claim: Claim, dependencies: readonly Key[], reason: string): Promise<void>
   /** The key's own failure: attempts + 1, backoff; parked with the reason past the limit, or at once. */

@@ -189,6 +189,26 @@ describe('waiting', () => {
     }
   })
 
+  it('waits for a long list in portions, which counts as progress', async () => {
+    await listWaits(...Array.from({ length: 700 }, (_, i) => i))
+    for (const [portion, waits] of [
+      [500, 1],
+      [200, 1],
+      [0, 0],
+    ] as const) {
+      const claims = await b.queue.claim(1_000)
+      if (portion > 0) expect(claims).toHaveLength(portion)
+      await b.queue.finish(claims.map((claim) => ({ claim, outcome: { kind: 'unchanged' } })))
+      if (portion === 0) break
+      const list = await claimOne(a.queue)
+      expect(list).toMatchObject({ key: LIST, waits })
+      const left = portion === 500 ? Array.from({ length: 200 }, (_, i) => build(500 + i)) : []
+      if (left.length > 0) await a.queue.wait(list, left, 'builds are missing')
+      else await apply(a, list)
+    }
+    expect(await rowsOf(a.database)).toEqual([])
+  })
+
   it('does not wait for itself, nor after it lost the key', async () => {
     await a.queue.mark([mark(build(1))])
     const claim = await claimOne(a.queue)
