@@ -20,15 +20,9 @@ import { type MissingRef, mapSidetagUser, resolveTagRefs } from './tag-refs.ts'
 import { type TagIds, tagRows } from './tag-rows.ts'
 import type { Clash } from './versioned-diff.ts'
 import { proofsOf, type View, viewDifference } from './versioned-plan.ts'
-import { skipped, waitFor } from './wait.ts'
+import { MAX_WAITS, skipped, waitFor } from './wait.ts'
 
 type TagKey = Extract<Key, { kind: 'tag' }>
-
-/**
- * After so many waits in a row for the same things a tag goes on without them: they are in prod's rows, but prod shows them
- * to nobody, so their keys end with nothing.
- */
-const MAX_WAITS = 5
 
 /**
  * A tag: its name, config, extra, inheritance, external repos and groups.

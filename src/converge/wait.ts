@@ -2,6 +2,12 @@ import type { Key } from '../model/key.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Converged, Deps } from './deps.ts'
 
+/**
+ * After so many waits in a row for the same things a key goes on without them: prod's rows name them, but prod shows them
+ * to nobody, so their keys end with nothing.
+ */
+export const MAX_WAITS = 5
+
 /** Gives the claim back until its dependencies have been converged. */
 export async function waitFor(
   deps: Deps,
