@@ -16,7 +16,7 @@ function allow(positional: number, ...keywords: string[]): Allowed {
  * and with these arguments; what is not here is refused before it is sent. Left out on purpose: `create` of getPackage
  * and getTagID (makes rows), `strict` (a fault instead of nil), anything of sessions.
  */
-const ALLOWED: ReadonlyMap<string, Allowed> = new Map([
+export const ALLOWED: ReadonlyMap<string, Allowed> = new Map([
   ['_listapi', allow(0)],
   ['getAPIVersion', allow(0)],
   ['getAllPerms', allow(0)],
@@ -82,9 +82,6 @@ const ALLOWED: ReadonlyMap<string, Allowed> = new Map([
   ],
   ['queryRPMSigs', allow(0, 'rpm_id', 'sigkey', 'queryOpts')],
 ])
-
-/** The methods that may be sent; multiCall of these is the only other one. */
-export const ALLOWED_METHODS: readonly string[] = [...ALLOWED.keys()]
 
 /** Throws HUB_CALL_REFUSED unless the call is on the list. `kwargs` are those that are really sent. */
 export function assertAllowed(

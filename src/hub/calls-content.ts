@@ -192,7 +192,7 @@ const taggedBuild = record<TaggedBuild>({
   release: member('release', text),
   epoch: member('epoch', nullable(int)),
   state: member<BuildState>('state', oneOf(0, 1, 2, 3, 4)),
-  createEvent: member('create_event', int),
+  createEvent: member('create_event', nullable(int), null),
 })
 
 /** The rpms and builds of a tag itself, all builds of a package and not only the latest. */

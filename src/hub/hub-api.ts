@@ -1,4 +1,5 @@
 import type { Value } from '../model/value.ts'
+import { ALLOWED } from './allowed.ts'
 import { answerOf, list, type Member, member, type Reader, record, text } from './shape.ts'
 
 interface Method {
@@ -26,15 +27,52 @@ const methods: Reader<readonly Method[]> = list(
 )
 
 /**
- * What this very hub can do, from its `_listapi` (kojixmlrpc.py `list_api`; 1.16 has it already): site plugins and
- * backports included, which a table by version would not know.
+ * What came after 1.21, of what we send, and with which version. For hubs whose `_listapi` is broken: 1.21's uses
+ * a function that Python 3.11 removed (kojixmlrpc.py `list_api`, `inspect.formatargspec`).
  */
+const SINCE: readonly { readonly method: string; readonly keyword?: string; readonly version: Version }[] = [
+  { method: 'getKojiVersion', version: [1, 23, 0] },
+  { method: 'getTag', keyword: 'blocked', version: [1, 23, 0] },
+  { method: 'listTaggedRPMS', keyword: 'extra', version: [1, 29, 0] },
+  { method: 'listBuilds', keyword: 'draft', version: [1, 34, 0] },
+  { method: 'listBuilds', keyword: 'promotedAfter', version: [1, 36, 0] },
+]
+
+export type Version = readonly [number, number, number]
+
+/** What a hub can do. */
 export class HubApi {
   readonly #methods: ReadonlyMap<string, Method>
 
-  /** From an answer to `_listapi`. Throws HUB_ANSWER_INVALID. */
-  constructor(answer: Value) {
-    this.#methods = new Map(answerOf('_listapi', methods, answer).map((method) => [method.name, method]))
+  private constructor(methods: readonly Method[]) {
+    this.#methods = new Map(methods.map((method) => [method.name, method]))
+  }
+
+  /**
+   * From this very hub's answer to `_listapi` (kojixmlrpc.py `list_api`; 1.16 has it already): site plugins and
+   * backports included, which a table by version would not know. Throws HUB_ANSWER_INVALID.
+   */
+  static ofListing(answer: Value): HubApi {
+    return new HubApi(answerOf('_listapi', methods, answer))
+  }
+
+  /**
+   * From the version alone. Without getRPMChecksums: that it can be kept from writing is proved by the listing only.
+   */
+  static ofVersion(version: Version): HubApi {
+    const lacks = (method: string, keyword?: string) =>
+      SINCE.some(
+        (item) =>
+          item.method === method && item.keyword === keyword && compareVersions(version, item.version) < 0,
+      )
+    const known = [...ALLOWED].filter(([name]) => name !== 'getRPMChecksums' && !lacks(name))
+    return new HubApi(
+      known.map(([name, { keywords }]) => ({
+        name,
+        parameters: new Set(keywords.filter((keyword) => !lacks(name, keyword))),
+        open: false,
+      })),
+    )
   }
 
   has(method: string): boolean {
@@ -45,19 +83,17 @@ export class HubApi {
     const found = this.#methods.get(method)
     return found !== undefined && (found.open || found.parameters.has(keyword))
   }
+}
 
-  /**
-   * The version of a hub that cannot say it itself (getKojiVersion came with 1.23): the newest whose calls it has,
-   * of those that the calls tell apart.
-   */
-  guessVersion(): readonly [number, number, number] {
-    if (this.has('listCGs') && this.takes('getTagGroups', 'incl_blocked')) return [1, 21, 0]
-    return [1, 16, 0]
-  }
+/** What a hub that lacks getKojiVersion (it came with 1.23) counts as: the oldest that we serve. */
+export const OLDEST_VERSION: Version = [1, 21, 0]
+
+function compareVersions(a: Version, b: Version): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2]
 }
 
 /** `1.35.3` or `1.35.3-dev`. Null for a text that is no version. */
-export function parseVersion(version: Value): readonly [number, number, number] | null {
+export function parseVersion(version: Value): Version | null {
   const match = typeof version === 'string' ? /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(version) : null
   if (match === null) return null
   return [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)]

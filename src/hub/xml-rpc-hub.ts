@@ -7,7 +7,7 @@ import { Dispatcher, type RequestReport } from './dispatcher.ts'
 import { maxEncodedBytes } from './encode.ts'
 import { HubFault } from './fault.ts'
 import type { Answers, Call, Hub, ReadOptions } from './hub.ts'
-import { HubApi, parseVersion } from './hub-api.ts'
+import { HubApi, OLDEST_VERSION, parseVersion } from './hub-api.ts'
 import { Limiter } from './limiter.ts'
 import { type BatchLimits, type CallAnswer, Piece, piecesOf } from './piece.ts'
 import { Transport } from './transport.ts'
@@ -85,7 +85,7 @@ export class XmlRpcHub implements Hub {
 
   async version(): Promise<readonly [number, number, number]> {
     const api = await this.#hubApi()
-    if (!api.has('getKojiVersion')) return api.guessVersion()
+    if (!api.has('getKojiVersion')) return OLDEST_VERSION
     const [text] = await this.read([getKojiVersion()], { priority: 'live' })
     const version = parseVersion(text)
     if (version !== null) return version
@@ -132,16 +132,26 @@ export class XmlRpcHub implements Hub {
   }
 
   async #askApi(): Promise<HubApi> {
+    const listing = await this.#askRaw('_listapi')
+    if ('value' in listing) return HubApi.ofListing(listing.value)
+    if (!(listing.error instanceof HubFault)) throw listing.error
+    const answer = await this.#askRaw('getKojiVersion')
+    if ('value' in answer) return HubApi.ofVersion(parseVersion(answer.value) ?? OLDEST_VERSION)
+    if (!(answer.error instanceof HubFault)) throw answer.error
+    return HubApi.ofVersion(OLDEST_VERSION)
+  }
+
+  /** A call without arguments, before it is known what the hub can do. */
+  async #askRaw(method: '_listapi' | 'getKojiVersion'): Promise<CallAnswer> {
     const ask: Ask<Value> = {
       kind: 'ask',
-      method: '_listapi',
+      method,
       params: [],
-      bytes: maxEncodedBytes('_listapi'),
+      bytes: maxEncodedBytes(method),
       decode: (answer) => answer,
     }
     const [answer] = await this.#send(new Piece([ask], 'live'), undefined)
-    if (answer === undefined || 'error' in answer) throw answer?.error
-    return new HubApi(answer.value)
+    return answer as CallAnswer
   }
 }
 

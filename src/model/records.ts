@@ -120,8 +120,8 @@ export interface TaggedBuild {
   readonly release: string
   readonly epoch: number | null
   readonly state: BuildState
-  /** The tagging's `tag_listing.create_event`. */
-  readonly createEvent: number
+  /** The tagging's `tag_listing.create_event`; null for hubs that do not say it (1.21). */
+  readonly createEvent: number | null
 }
 
 export interface MavenPart {
