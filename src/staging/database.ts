@@ -283,7 +283,7 @@ const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03', '4250
 const SCHEMA_CODES = new Set(['42P01', '42703', '3F000'])
 
 /** What the caller does next with an error of pg. */
-export function classify(thrown: unknown, statement: string): SyncError {
+function classify(thrown: unknown, statement: string): SyncError {
   if (thrown instanceof SyncError) return thrown
   const error = thrown as { code?: unknown; message?: unknown; constraint?: unknown; table?: unknown }
   const code = typeof error.code === 'string' ? error.code : ''

@@ -8,7 +8,7 @@ const WINDOW = `interval '1 hour'`
 export const REMOVALS_FLOOR = 1000
 
 /** The share of the owned rows of a kind that may be removed in an hour. */
-export const REMOVALS_SHARE = 0.05
+const REMOVALS_SHARE = 0.05
 
 /**
  * Spends of the hourly budget of *inferred* removals (prod's list merely no longer shows a row), which all daemons

@@ -104,22 +104,28 @@ describe('init', () => {
     await expect(init({ idFloor: FLOOR - 1 })).rejects.toMatchObject({ code: 'ID_FLOOR_LOWERED' })
   })
 
-  it.each([
-    ['is not blocked', `insert into users (name, status, usertype) values ('staging-sync', 0, 0)`],
-    [
-      'has a password',
-      `insert into users (name, status, usertype, password) values ('staging-sync', 1, 0, 'x')`,
-    ],
-    ['is a host or a group', `insert into users (name, status, usertype) values ('staging-sync', 1, 1)`],
-    [
-      'has open sessions',
-      `with u as (insert into users (name, status, usertype) values ('staging-sync', 1, 0) returning id)
+  it('refuses a user of that name who can log in, or is no person, and says which', async () => {
+    const strangers = [
+      ['is not blocked', `insert into users (name, status, usertype) values ('staging-sync', 0, 0)`],
+      [
+        'has a password',
+        `insert into users (name, status, usertype, password) values ('staging-sync', 1, 0, 'x')`,
+      ],
+      ['is a host or a group', `insert into users (name, status, usertype) values ('staging-sync', 1, 1)`],
+      [
+        'has open sessions',
+        `with u as (insert into users (name, status, usertype) values ('staging-sync', 1, 0) returning id)
        insert into sessions (user_id) select id from u`,
-    ],
-  ])('refuses a user of that name who %s', async (why, sql) => {
-    await run(database, sql)
-    await expect(init()).rejects.toMatchObject({ code: 'USER_NOT_OURS' })
-    await expect(init()).rejects.toThrow(why)
+      ],
+    ] as const
+    for (const [why, sql] of strangers) {
+      await run(database, sql)
+      await expect(init()).rejects.toMatchObject({
+        code: 'USER_NOT_OURS',
+        message: expect.stringContaining(why),
+      })
+      await run(database, `delete from sessions; delete from users`)
+    }
   })
 
   it('adopts a blocked user of that name who has never been used', async () => {
