@@ -7,6 +7,7 @@ import type {
   HistoryTable,
 } from '../model/history-rows.ts'
 import type { BuildState } from '../model/records.ts'
+import { isStruct, type Value } from '../model/value.ts'
 import { callOf, type QueryOpts, queryOptsOf } from './call.ts'
 import type { Call } from './hub.ts'
 import {
@@ -162,14 +163,24 @@ export interface HistoryFilter {
   readonly active?: boolean
 }
 
-/** Rows of Koji's versioned tables. `queryOpts` is for each table apart; orders: `create_event`, `revoke_event`. */
+/** No `offset`: a hub that ignores queryOpts would ignore it unseen. Page by event. */
+export type HistoryOpts = Omit<QueryOpts, 'offset'>
+
+/**
+ * Rows of Koji's versioned tables. `queryOpts` is for each table apart; orders: `create_event`, `revoke_event`.
+ * Hubs up to 1.33 (at least) ignore it silently (kojihub.py `query_history` takes any keyword): then the whole answer comes, and
+ * is ordered and cut here.
+ */
 export function queryHistory<const T extends HistoryTable>(
   tables: readonly T[],
   filter: HistoryFilter,
-  queryOpts?: QueryOpts,
+  queryOpts?: HistoryOpts,
 ): Call<{ readonly [K in T]: readonly HistoryRows[K][] }> {
   const members = Object.fromEntries(
-    tables.map((table) => [table, member(table, list<HistoryRows[HistoryTable]>(ROWS[table]))]),
+    tables.map((table) => [
+      table,
+      member(table, pageOf(list<HistoryRows[HistoryTable]>(ROWS[table]), queryOpts)),
+    ]),
   )
   const reader = record(members) as unknown as Reader<{ readonly [K in T]: readonly HistoryRows[K][] }>
   return callOf(
@@ -185,10 +196,41 @@ export function countHistory<const T extends HistoryTable>(
   tables: readonly T[],
   filter: HistoryFilter,
 ): Call<{ readonly [K in T]: number }> {
-  const members = Object.fromEntries(tables.map((table) => [table, member(table, int)]))
+  const members = Object.fromEntries(tables.map((table) => [table, member(table, count)]))
   const reader = record(members) as unknown as Reader<{ readonly [K in T]: number }>
   const queryOpts = queryOptsOf({}, { countOnly: true })
   return callOf('queryHistory', [], { ...kwargsOf(tables, filter), queryOpts }, reader)
+}
+
+/** The number, or all the rows of a hub that ignores `countOnly`. */
+const count: Reader<number> = (value) => (Array.isArray(value) ? value.length : int(value))
+
+/** Orders and cuts what a hub that knows queryOpts has ordered and cut already. */
+function pageOf<T>(reader: Reader<readonly T[]>, opts: HistoryOpts = {}): Reader<readonly T[]> {
+  const { order, limit } = opts
+  return (value) => {
+    if (!Array.isArray(value) || order === undefined) return reader(value)
+    const rows = value.toSorted(orderOf(order))
+    return reader(limit === undefined || limit === 0 ? rows : rows.slice(0, limit))
+  }
+}
+
+/** PostgreSQL's order of int columns: nil above all. */
+function orderOf(order: string): (a: Value, b: Value) => number {
+  const columns = order
+    .split(',')
+    .map((term) => ({ name: term.replace('-', ''), sign: term.startsWith('-') ? -1 : 1 }))
+  const rank = (row: Value, name: string) => {
+    const value = isStruct(row) ? row[name] : null
+    return typeof value === 'number' ? value : Number.MAX_VALUE
+  }
+  return (a, b) => {
+    for (const { name, sign } of columns) {
+      const difference = rank(a, name) - rank(b, name)
+      if (difference !== 0) return difference * sign
+    }
+    return 0
+  }
 }
 
 function kwargsOf(tables: readonly HistoryTable[], filter: HistoryFilter) {

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { getBuild, listBuilds } from '../../src/hub/calls-build.ts'
 import { getRPMChecksums, queryRPMSigs } from '../../src/hub/calls-content.ts'
+import { countHistory, queryHistory } from '../../src/hub/calls-history.ts'
 import { getAPIVersion, getEvent, getPackage } from '../../src/hub/calls-lookup.ts'
 import { getTag } from '../../src/hub/calls-tag.ts'
 import type { RequestReport } from '../../src/hub/dispatcher.ts'
@@ -532,6 +533,37 @@ describe('hubs of other versions', () => {
     await expect(hub.read([listBuilds({ promotedAfter })], live)).rejects.toMatchObject({
       code: 'HUB_UNSUPPORTED',
     })
+  })
+
+  it('orders, cuts and counts the history of a hub that ignores queryOpts', async () => {
+    server.version = '1.21.0'
+    const row = (created: number, revoked: number | null) => ({
+      ...{ active: revoked === null || null, create_event: created, create_ts: new Double(created) },
+      ...{
+        revoke_event: revoked,
+        revoke_ts: revoked && new Double(revoked),
+        creator_id: 1,
+        creator_name: 'a',
+      },
+      ...{
+        revoker_id: revoked && 1,
+        revoker_name: revoked && 'a',
+        tag_id: 1,
+        'tag.name': 'f',
+        build_id: created,
+      },
+      ...{ name: 'p', version: '1', release: '1', epoch: null, 'build.state': 1 },
+    })
+    server.handler = () => ({ tag_listing: [row(5, null), row(2, 9), row(4, 8), row(3, null)] })
+    await connect()
+    const events = async (order: string, limit: number) => {
+      const [{ tag_listing }] = await hub.read([queryHistory(['tag_listing'], {}, { order, limit })], live)
+      return tag_listing.map(({ createEvent }) => createEvent)
+    }
+    expect(await events('create_event', 3)).toEqual([2, 3, 4])
+    expect(await events('revoke_event,-create_event', 10)).toEqual([4, 2, 5, 3])
+    expect(await events('-create_event', 1)).toEqual([5])
+    expect(await hub.read([countHistory(['tag_listing'], {})], live)).toEqual([{ tag_listing: 4 }])
   })
 
   it('goes by the version where the listing is broken, and never asks for checksums there', async () => {
