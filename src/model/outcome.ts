@@ -25,6 +25,7 @@ export type Priority = 'live' | 'sweep'
  * | --------- | ------------------ | ----------------------------------------- |
  * | `build`   | `state`            | `0`..`4`, the state's number              |
  * | `build`   | `sig:<nvra>:<key>` | `present`                                 |
+ * | `build`   | `settled`          | `import`, our own: no more rpms come      |
  * | `tagged`  | `build:<id>`       | `tagged` or `untagged`                    |
  * | `package` | `listing`          | `listed`, `blocked`, `unblocked`, `absent`|
  */

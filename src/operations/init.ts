@@ -1,4 +1,4 @@
-import { getAllPerms, getArchiveTypes, listBTypes, listCGs, listVolumes } from '../hub/calls-lookup.ts'
+import { getBuildTargets, listExternalRepos } from '../hub/calls-lookup.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { InitReport } from '../model/operations.ts'
@@ -81,20 +81,15 @@ export async function runInit(world: World): Promise<InitReport> {
   }
 }
 
-/** Names that both sides have: the same thing on both, so ours to keep equal from now on. */
+/**
+ * Names that both sides have: the same thing on both, so ours to keep equal from now on. (Lookup tables, such as archive
+ * types, are always matched by name.)
+ */
 async function findAdopted(hub: Hub, database: Database): Promise<Record<string, string[]>> {
-  const [tags, permissions, volumes, btypes, archivetypes, generators] = await hub.read(
-    [listTags(), getAllPerms(), listVolumes(), listBTypes(), getArchiveTypes(), listCGs()],
-    { priority: 'live' },
-  )
-  const sides = {
-    tag: tags,
-    permissions,
-    volume: volumes,
-    btype: btypes,
-    archivetypes,
-    content_generator: generators,
-  }
+  const [tags, targets, repos] = await hub.read([listTags(), getBuildTargets(), listExternalRepos()], {
+    priority: 'live',
+  })
+  const sides = { tag: tags, build_target: targets, external_repo: repos }
   const adopted: Record<string, string[]> = {}
   for (const [table, rows] of Object.entries(sides)) {
     const mine = await database.query<{ name: string }>(

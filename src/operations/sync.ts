@@ -78,8 +78,9 @@ function report(item: Followed, converged: Converged | undefined, parkedReason: 
   // Ended by another daemon in one round that we did not see: what it wrote is in its log.
   if (converged === undefined) return { key, outcome: 'unchanged', reason: null, rows: 0, elapsedMs }
   const { outcome } = converged
+  // It waited here and has left the queue since: another daemon has seen to it.
   if (outcome.kind === 'wait' || outcome.kind === 'again') {
-    return { key, outcome: 'waiting', reason: outcome.reason, rows: 0, elapsedMs }
+    return { key, outcome: 'unchanged', reason: null, rows: 0, elapsedMs }
   }
   return {
     key,

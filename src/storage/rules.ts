@@ -1,4 +1,4 @@
-import { anyMatches, compileGlob, type Glob } from '../model/glob.ts'
+import { compilePatterns, type NameMatcher } from '../model/pattern.ts'
 import type { PlacementMode } from './placement.ts'
 
 /** One `[[placement]]` of the configuration: lists of shell patterns; null matches everything, an empty list nothing. */
@@ -37,10 +37,11 @@ export function placementChoice(rules: readonly RuleText[]): PlacementChoice {
     )?.mode ?? null
 }
 
-function globs(patterns: readonly string[] | null): readonly Glob[] | null {
-  return patterns === null ? null : patterns.map(compileGlob)
+/** null: matches everything */
+function globs(patterns: readonly string[] | null): NameMatcher | null {
+  return patterns === null ? null : compilePatterns(patterns)
 }
 
-function fits(patterns: readonly Glob[] | null, names: readonly string[]): boolean {
-  return patterns === null || anyMatches(patterns, names)
+function fits(matches: NameMatcher | null, names: readonly string[]): boolean {
+  return matches === null || names.some(matches)
 }

@@ -3,12 +3,12 @@ import { listTagsOfBuild } from '../../hub/calls-tag.ts'
 import type { Key } from '../../model/key.ts'
 import { formatKey } from '../../model/key.ts'
 import type { Expectation } from '../../model/outcome.ts'
-import { BUILD_STATE, type Build } from '../../model/records.ts'
+import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
 import { findBuilds } from '../identify.ts'
 import { skipped, waitFor } from '../wait.ts'
-import { applyBuild } from './content.ts'
+import { applyBuild, SETTLED } from './content.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
 import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
 import { ensureNameRefs, findPartRefs } from './refs.ts'
@@ -17,6 +17,9 @@ import { findRow } from './row.ts'
 import { includeBuilds, isIncluded } from './scope-builds.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
+
+/** Looks at 0.1, 1 and 5 seconds fall into this. */
+const SETTLE_MS = 6_000
 
 /** How often a build waits for the builds that its archives contain before it is written without what is missing. */
 const MAX_WAITS = 20
@@ -72,7 +75,8 @@ export class BuildConverger implements Converger<BuildKey> {
     const externalRpms = await ensureExternalRpms(this.#deps, parts.externalRpms)
     return applyBuild(this.#deps, {
       claim,
-      unmet,
+      unmet: [...unmet, ...(await this.#unsettled(prod, claim))],
+      settles: prod.build.taskId === null && prod.build.cgId === null && claim.priority === 'live',
       prod,
       row,
       names,
@@ -80,6 +84,23 @@ export class BuildConverger implements Converger<BuildKey> {
       placement,
       stagingVolume,
     })
+  }
+
+  /**
+   * What prod may still be about to write, though no message will tell: the rest of an import by hand (see
+   * `BuildWork.settles`), and the checksums of a signed copy, which the hub caches when it writes the copy, some time after
+   * the signature (kojihub.py write_signed_rpm). Looked at again for some seconds.
+   */
+  async #unsettled(prod: ProdBuild, claim: Claim): Promise<Expectation[]> {
+    const awaited = claim.expect.filter(
+      ({ subject }) => subject === SETTLED.subject || lacksChecksum(prod, subject),
+    )
+    if (awaited.length === 0) return []
+    const [row] = await this.#deps.database.query<{ now: number }>(
+      'build.now',
+      `select extract(epoch from clock_timestamp())::double precision * 1000 as now`,
+    )
+    return awaited.filter(({ sinceMs }) => (row?.now ?? sinceMs) - sinceMs < SETTLE_MS)
   }
 
   /** Names of the tags in scope that hold the build, where a placement rule asks for them. */
@@ -126,15 +147,29 @@ function refOf(build: Build): { id: number; name: string; version: string; relea
   return { id: build.id, name: build.packageName, version: build.version, release: build.release }
 }
 
+/** A signature that prod shows, without a checksum of the copy that is signed by it. */
+function lacksChecksum(prod: ProdBuild, subject: string): boolean {
+  return prod.rpms.some(
+    ({ rpm, sigs, checksums }) =>
+      checksums !== 'unsupported' &&
+      sigs.some(
+        (sig) => signatureOf(rpm, sig) === subject && !checksums.some(({ sigkey }) => sigkey === sig.sigkey),
+      ),
+  )
+}
+
+/** The subject that a signature is expected under (`Expectation`). */
+function signatureOf(rpm: Rpm, sig: RpmSig): string {
+  return `sig:${rpm.name}-${rpm.version}-${rpm.release}.${rpm.arch}:${sig.sigkey}`
+}
+
 /** `state` is claimed as a number, `sig:<nvra>:<key>` as present. */
 function unmetOf(expect: readonly Expectation[], prod: ProdBuild | Build | null): Expectation[] {
   const build = prod === null ? null : isWhole(prod) ? prod.build : prod
   const signed = new Set(
     prod === null || !isWhole(prod)
       ? []
-      : prod.rpms.flatMap(({ rpm, sigs }) =>
-          sigs.map((sig) => `sig:${rpm.name}-${rpm.version}-${rpm.release}.${rpm.arch}:${sig.sigkey}`),
-        ),
+      : prod.rpms.flatMap(({ rpm, sigs }) => sigs.map((sig) => signatureOf(rpm, sig))),
   )
   return expect.filter(({ subject, claim }) => {
     if (subject === 'state') return build === null || String(build.state) !== claim

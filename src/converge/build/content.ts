@@ -1,6 +1,7 @@
 import { KeyError } from '../../errors.ts'
 import { formatKey } from '../../model/key.ts'
 import type { Expectation, Outcome } from '../../model/outcome.ts'
+import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Tx } from '../../staging/database.ts'
 import { payDebts } from '../../staging/debt.ts'
@@ -25,7 +26,15 @@ export interface BuildWork extends Subject {
   readonly unmet: readonly Expectation[]
   readonly placement: Placement
   readonly stagingVolume: string
+  /**
+   * An import by hand (no task, no generator) is COMPLETE before its rpms are there, each comes in a transaction of its own,
+   * and Fedora's bus tells of none of them: a new one is looked at again for some seconds.
+   */
+  readonly settles: boolean
 }
+
+/** Our own expectation of a fresh import: that no more rpms come. */
+export const SETTLED: Expectation = { subject: 'settled', claim: 'import' }
 
 /** Makes staging's rows and files of a COMPLETE build equal to prod's: look, place files, write rows, look again. */
 export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged> {
@@ -68,6 +77,9 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
       )
     }
     await noteClashes(tx, keyText, [...clashes, ...inUse.clashes])
+    if (work.settles && startsAnew(look)) {
+      await queue.markIn(tx, [{ key: claim.key, priority: claim.priority, expect: [SETTLED] }])
+    }
     await queue.fence(tx, claim, { relook: work.unmet })
     return { rows, stopped: gate.stopped }
   })
@@ -80,13 +92,18 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
   }
 }
 
+/** The build comes to staging with this, for the first time or after a reset. */
+function startsAnew(look: Look): boolean {
+  return look.present?.tables.build[0]?.state !== BUILD_STATE.complete
+}
+
 /** Where staging has a build of the same NVR that is its own: adopted when it holds the same content, else a clash. */
 function clashOfLocal(deps: Deps, work: BuildWork, look: Look): Clash[] {
   if (work.row.kind !== 'local' || look.present === null) return []
   const sameContent =
     look.matched.newRpms.length === 0 &&
     look.matched.newArchives.length === 0 &&
-    look.present.tables.build[0]?.state === 1 &&
+    look.present.tables.build[0]?.state === BUILD_STATE.complete &&
     !look.changes.some(
       ({ spec, updates, deletes }) =>
         (spec.name === 'rpminfo' || spec.name === 'archiveinfo') &&

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { toKojiJson } from '../../model/koji-json.ts'
 import { parseKojiJson } from '../../model/koji-json-parse.ts'
+import { BUILD_STATE } from '../../model/records.ts'
 import type { Sql } from '../../staging/database.ts'
 import { findOwned } from '../../staging/owned.ts'
 import { listPlacements } from '../../staging/placements.ts'
@@ -61,10 +62,12 @@ export async function lookAt(sql: Sql, deps: Deps, subject: Subject, newIds: New
     await newIds('archiveinfo', matched.newArchives),
   ]
   const placed = await listPlacements(sql, { prodBuildIds: [prod.build.id] })
-  const ownTree = present !== null && placed.length === 0 && row.kind !== 'recycle'
+  // A row that a removal left bare (reset, deleted) has no files anywhere: it starts anew.
+  const hasContent = present !== null && present.tables.build[0]?.state === BUILD_STATE.complete
+  const ownTree = hasContent && placed.length === 0
   const refs: Refs = {
     ...names,
-    volumeId: ownTree ? (present.tables.build[0]?.volume_id as number) : names.volumeId,
+    volumeId: ownTree ? (present?.tables.build[0]?.volume_id as number) : names.volumeId,
     buildId: builds.get(prod.build.id) as number,
     rpms: new Map([...parts.rpms, ...matched.rpms, ...rpms]),
     archives: new Map([...parts.archives, ...matched.archives, ...archives]),
@@ -75,7 +78,7 @@ export async function lookAt(sql: Sql, deps: Deps, subject: Subject, newIds: New
   const digest = digestOf(wanted.build[0] as Row)
   const before = (await findOwned(sql, 'build', [prod.build.id])).get(prod.build.id)?.digest ?? null
   const now = present === null ? null : digestOf(present.tables.build[0] as Row)
-  const edited = row.kind === 'ours' && before !== null && now !== before && now !== digest
+  const edited = row.kind === 'ours' && hasContent && before !== null && now !== before && now !== digest
   const clashes: Clash[] = edited
     ? [
         {

@@ -5,6 +5,7 @@ import type { Tx } from '../../staging/database.ts'
 import { payDebts } from '../../staging/debt.ts'
 import { readListingOfBuild } from '../../staging/listing.ts'
 import { lockRows } from '../../staging/lock-rows.ts'
+import { recordOwned } from '../../staging/owned.ts'
 import { forgetPlacement, listPlacements, markRemoving } from '../../staging/placements.ts'
 import { deleteRows, selectRows, updateRows } from '../../staging/rows.ts'
 import { announce } from '../announce.ts'
@@ -59,6 +60,8 @@ export async function removeBuild(
     const rows = await database.transaction('build.remove', async (tx) => {
       await lockRows(tx, catalog, 'build', ['id'], [{ id: stagingId }], 'update')
       const written = await removeRows(tx, deps, prod, stagingId)
+      // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
+      await recordOwned(tx, 'build', [{ prodId: prod.id, stagingId, digest: null }])
       for (const place of await listPlacements(tx, { prodBuildIds: [prod.id] })) await markRemoving(tx, place)
       await noteClashes(tx, keyText, clashes)
       await deps.queue.fence(tx, claim)
