@@ -109,8 +109,10 @@ function writeTyped(value: Value): string {
   if (typeof value === 'string') return `<string>${toXml(value)}</string>`
   if (typeof value === 'number' || typeof value === 'bigint')
     return Number(value) === (Number(value) | 0) ? `<int>${value}</int>` : `<i8>${value}</i8>`
-  if (value instanceof Double)
-    return `<double>${String(value.value).replace('Infinity', 'inf').replace('NaN', 'nan')}</double>`
+  if (value instanceof Double) {
+    const digits = Object.is(value.value, -0) ? '-0.0' : String(value.value)
+    return `<double>${digits.replace('Infinity', 'inf').replace('NaN', 'nan')}</double>`
+  }
   if (Array.isArray(value)) return `<array><data>\n${value.map(writeValue).join('')}</data></array>`
   const members = Object.entries(value).map(
     ([name, item]) => `<member>\n<name>${toXml(name)}</name>\n${writeValue(item)}</member>\n`,
