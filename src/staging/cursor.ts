@@ -1,6 +1,9 @@
 import type { Timestamp } from '../model/time.ts'
 import type { Sql, Tx } from './database.ts'
 
+/** The cursor of prod's history (`queryHistory`), set by `init` to where staging begins to follow. */
+export const HISTORY_CURSOR = 'history'
+
 /** How far a source was read, in prod's ids and prod's clock. */
 export interface Cursor {
   readonly event: number | null
@@ -24,6 +27,20 @@ export async function setCursor(tx: Tx, name: string, { event, time }: Cursor): 
     `insert into staging_sync.cursor as c (name, event, time) values ($1, $2, $3::text::timestamp)
      on conflict (name) do update set event = excluded.event, time = excluded.time
       where (c.event, c.time) is distinct from (excluded.event, excluded.time)`,
+    [name, event, time],
+  )
+}
+
+/**
+ * Moves a cursor forwards only: of two who read the same source at once the one that read further is kept. In the
+ * transaction of the last mark that it covers.
+ */
+export async function advanceCursor(tx: Tx, name: string, { event, time }: Cursor): Promise<void> {
+  await tx.query(
+    'cursor.advance',
+    `insert into staging_sync.cursor as c (name, event, time) values ($1, $2, $3::text::timestamp)
+     on conflict (name) do update set event = excluded.event, time = excluded.time
+      where (coalesce(excluded.event, 0), excluded.time) > (coalesce(c.event, 0), coalesce(c.time, '-infinity'))`,
     [name, event, time],
   )
 }
