@@ -65,7 +65,10 @@ async function answer(
   }
   log.refuse(method)
   if (!signature(method, hub.version)) throw new Fault(faultCode.generic, `Invalid method: ${method}`)
-  throw new Fault(faultCode.notAllowed, `${permissionFor(method)} permission required (user not logged in)`)
+  throw new Fault(
+    faultCode.notAllowed,
+    `${permissionFor(method)} permission required${hub.since(1.25) ? ' (user not logged in)' : ''}`,
+  )
 }
 
 /** The permission that an anonymous caller of a writing method is told to lack. */

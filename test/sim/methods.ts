@@ -93,7 +93,8 @@ export const methods: Record<string, Method> = {
   getPackage: (hub, a) => lookup(hub, 'package', a, false),
   getPackageID: async (hub, a) => {
     const row = await hub.row('SELECT id FROM package WHERE name = $1', [a.name])
-    if (!row && truthy(a.strict)) throw generic(`No such package name: ${str(v(a.name))}`)
+    if (!row && truthy(a.strict))
+      throw generic(`${hub.since(1.25) ? 'No such' : 'Invalid'} package name: ${str(v(a.name))}`)
     return row?.id ?? null
   },
 }

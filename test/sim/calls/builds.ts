@@ -75,8 +75,11 @@ export function decodeExtra(row: Struct): Struct {
 /** The id for an id, an NVR or a struct; null or a fault when there is none (find_build_id). */
 export async function findBuildId(hub: HubSession, info: Value, strict = false): Promise<Value> {
   if (isInt(info)) return info
-  if (typeof info !== 'string' && !isStruct(info))
-    throw generic(`Invalid type for argument: ${repr(typeName(info)).slice(1, -1)}`)
+  if (typeof info !== 'string' && !isStruct(info)) {
+    throw generic(
+      hub.since(1.25) ? `Invalid type for argument: ${typeName(info)}` : `Invalid argument: ${repr(info)}`,
+    )
+  }
   const data = typeof info === 'string' ? parseNvr(info) : info
   if (!('name' in data && 'version' in data && 'release' in data)) {
     throw generic('did not provide name, version, and release')

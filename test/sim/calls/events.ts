@@ -16,7 +16,7 @@ import { fullInheritance, getTag } from './tags.ts'
 
 /** getEvent. */
 export async function getEvent(hub: HubSession, id: Value, strict: boolean): Promise<Value> {
-  const number = toInt(id)
+  const number = hub.since(1.35) ? toInt(id) : id
   return strictRow(
     await hub.row("SELECT id, date_part('epoch', time) AS ts FROM events WHERE id = $1", [number]),
     strict,
@@ -26,7 +26,7 @@ export async function getEvent(hub: HubSession, id: Value, strict: boolean): Pro
 /** getLastEvent; `before` is a time in seconds. */
 export async function getLastEvent(hub: HubSession, before: Value, strict: boolean): Promise<Value> {
   if (before !== null && !isInt(before) && !(before instanceof Double)) {
-    throw generic(`Invalid type for before: ${typeName(before)}`)
+    throw generic(`${hub.since(1.25) ? 'Invalid' : 'invalid'} type for before: ${typeName(before)}`)
   }
   const clause = before === null ? '' : "WHERE date_part('epoch', time) < $1"
   const sql = `SELECT id, date_part('epoch', time) AS ts FROM events ${clause} ORDER BY id DESC LIMIT 1`

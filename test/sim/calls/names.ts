@@ -1,24 +1,39 @@
 import type { HubSession } from '../hub-session.ts'
 import { Binds } from '../query.ts'
-import { Fault, faultCode, generic, isInt, isStruct, type Struct, str, type Value } from '../wire-value.ts'
+import {
+  Fault,
+  faultCode,
+  generic,
+  isInt,
+  isStruct,
+  type Struct,
+  str,
+  typeName,
+  type Value,
+} from '../wire-value.ts'
 
 /** A clause for a thing named by id, name, or (since 1.26) struct (kojihub.py, name_or_id_clause). */
-export function nameOrId(hub: HubSession, binds: Binds, table: string, info: Value): string {
+export function nameOrId(
+  hub: HubSession,
+  binds: Binds,
+  table: string,
+  info: Value,
+  what = 'id lookup',
+): string {
   let wanted = info
   if (hub.since(1.3) && isStruct(wanted)) {
     if ('id' in wanted) wanted = wanted.id as Value
     else if ('name' in wanted) wanted = wanted.name as Value
-    else throw badInfo(hub, info)
+    else throw badInfo(hub, info, what)
   }
   if (isInt(wanted)) return `${table}.id = ${binds.add(Number(wanted))}`
   if (typeof wanted === 'string') return `${table}.name = ${binds.add(wanted)}`
-  throw badInfo(hub, wanted)
+  throw badInfo(hub, wanted, what)
 }
 
-function badInfo(hub: HubSession, info: Value): Fault {
-  return hub.since(1.3)
-    ? new Fault(faultCode.parameter, `Invalid name or id value: ${str(info)}`)
-    : generic(`Invalid type for id lookup: ${str(info)}`)
+function badInfo(hub: HubSession, info: Value, what: string): Fault {
+  if (hub.since(1.3)) return new Fault(faultCode.parameter, `Invalid name or id value: ${str(info)}`)
+  return generic(`${hub.since(1.25) ? 'Invalid' : 'invalid'} type for ${what}: ${typeName(info)}`)
 }
 
 /** Id and name of a row of a table of names; null or a fault when there is none (lookup_name). */

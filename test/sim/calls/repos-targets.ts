@@ -8,7 +8,7 @@ import { fullInheritance, getTag } from './tags.ts'
 export async function getBuildTargets(hub: HubSession, a: Struct): Promise<Value> {
   const binds = new Binds()
   const where = [inForce(a.event)]
-  if (truthy(a.info)) where.push(nameOrId(hub, binds, 'build_target', a.info as Value))
+  if (truthy(a.info)) where.push(nameOrId(hub, binds, 'build_target', a.info as Value, 'lookup'))
   for (const [argument, column] of [
     ['buildTagID', 'build_tag'],
     ['destTagID', 'dest_tag'],
@@ -54,7 +54,7 @@ export async function getBuildTarget(
 export function listExternalRepos(hub: HubSession, a: Struct): Promise<Value> {
   const binds = new Binds()
   const where = [inForce(a.event)]
-  if (a.info !== null) where.push(nameOrId(hub, binds, 'external_repo', a.info as Value))
+  if (a.info !== null) where.push(nameOrId(hub, binds, 'external_repo', a.info as Value, 'lookup'))
   if (truthy(a.url)) where.push(`url = ${binds.add(a.url)}`)
   return run(hub, {
     fields: { id: 'id', name: 'name', url: 'url' },
@@ -74,7 +74,8 @@ export async function getExternalRepo(
 ): Promise<Struct | null> {
   const found = (await listExternalRepos(hub, { info, event, url: null })) as Struct[]
   if (found.length > 1) throw generic('More than one repo in the result.')
-  if (!found[0] && strict) throw generic(`No such repo: ${str(info)}`)
+  if (!found[0] && strict)
+    throw generic(`${hub.since(1.25) ? 'No such repo' : 'invalid repo info'}: ${str(info)}`)
   return found[0] ?? null
 }
 

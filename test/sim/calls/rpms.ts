@@ -73,7 +73,10 @@ export async function getRPM(hub: HubSession, info: Value, strict: boolean, mult
   else if (typeof info === 'string') {
     data = hub.since(1.34) && /^\s*[-+]?\d+\s*$/.test(info) ? { id: Number(info) } : parseNvra(info)
   } else if (isStruct(info)) data = { ...info }
-  else throw generic(`Invalid type for rpminfo: ${repr(typeName(info)).slice(1, -1)}`)
+  else
+    throw generic(
+      hub.since(1.25) ? `Invalid type for rpminfo: ${typeName(info)}` : `Invalid argument: ${repr(info)}`,
+    )
   const binds = new Binds()
   const where =
     'id' in data

@@ -1,6 +1,17 @@
 import type { HubSession } from '../hub-session.ts'
 import { Binds, inForce, select } from '../query.ts'
-import { Double, generic, isInt, type Struct, str, truthy, typeName, type Value } from '../wire-value.ts'
+import {
+  Double,
+  Fault,
+  faultCode,
+  generic,
+  isInt,
+  type Struct,
+  str,
+  truthy,
+  typeName,
+  type Value,
+} from '../wire-value.ts'
 import { archiveFields } from './archives.ts'
 import { buildFields, decodeExtra, typeJoin } from './builds.ts'
 import { getId } from './names.ts'
@@ -90,6 +101,10 @@ async function buildsOf(hub: HubSession, tagId: Value, a: Struct, extra: boolean
     JOIN events ON events.id = build.create_event JOIN package ON package.id = build.pkg_id
     JOIN volume ON volume.id = build.volume_id JOIN users ON users.id = build.owner
     ${hub.since(1.34) ? 'LEFT JOIN users AS promoter ON promoter.id = build.promoter' : ''}`
+  if (a.type && !['maven', 'win', 'image'].includes(a.type as string) && hub.version === 1.25) {
+    // Koji 1.25 writes broken SQL for types without a table of their own.
+    throw new Fault(faultCode.other, `<class 'psycopg2.errors.SyntaxError'>: syntax error at or near "WHERE"`)
+  }
   if (a.type !== null && a.type !== undefined)
     from += await typeJoin(hub, binds, fields, where, { type: a.type })
   if (truthy(a.package)) where.push(`package.name = ${binds.add(a.package)}`)

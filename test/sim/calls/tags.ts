@@ -23,7 +23,7 @@ export async function getTag(
   { strict = false, event = null as Value, blocked = false } = {},
 ): Promise<Struct | null> {
   const binds = new Binds()
-  const clause = nameOrId(hub, binds, 'tag', info)
+  const clause = nameOrId(hub, binds, 'tag', info, 'tagInfo')
   const fields: Record<string, string> = { ...configFields, ...permFields }
   let at = event
   if (at === 'auto' && hub.since(1.3)) {
