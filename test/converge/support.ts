@@ -128,7 +128,7 @@ export class TestSync {
       holder: 'test',
       random: () => 0,
       monotonicMs: () => performance.now(),
-      timing: { backoffBaseMs: 1, backoffCeilingMs: 1, fullScanMs: 0, maxAttempts: 5, waitBaseMs: 50 },
+      timing: { backoffBaseMs: 1, backoffCeilingMs: 1, fullScanMs: 0, maxAttempts: 5, waitBaseMs: 5_000 },
     })
     const client = new XmlRpcHub({
       url: hub.url,
