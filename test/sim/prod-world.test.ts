@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -195,6 +195,9 @@ it('makes typed and generated builds with the rows and files that Koji makes', a
     { id: maven.archives[0] },
   ])
   expect(existsSync(join(topdir, 'packages/org-lib/1/1/maven/org/lib/lib/1/lib-1.jar'))).toBe(true)
+  expect(existsSync(join(topdir, 'packages/org-lib/1/1/maven/org/lib/lib/1/lib-1.jar.sha1'))).toBe(true)
+  const metadata = JSON.parse(readFileSync(join(topdir, 'vol/fast/packages/disk/1/1/metadata.json'), 'utf8'))
+  expect(metadata.output[1]).toMatchObject({ filename: 'x.json', subdir: 'meta' })
   expect(existsSync(join(topdir, 'vol/fast/packages/disk/1/1/files/oci/meta/x.json'))).toBe(true)
   expect(readlinkSync(join(topdir, 'packages/disk/1/1'))).toBe('../../../vol/fast/packages/disk/1/1')
 })
@@ -268,4 +271,12 @@ it('gives one event to what one transaction does together', async () => {
   )
   expect(new Set(events).size).toBe(1)
   expect(events).toHaveLength(3)
+  await world.together(async (actions) => {
+    await actions.addTag('c')
+    actions.nextCall()
+    await actions.editTag('c', { locked: true })
+  })
+  const { id } = (await call('getTag', 'c')) as unknown as { id: number }
+  const rows = await world.rows('SELECT create_event FROM tag_config WHERE tag_id = $1', [id])
+  expect(new Set(rows.map((row) => row.create_event)).size).toBe(2)
 })

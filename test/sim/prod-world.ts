@@ -28,24 +28,26 @@ const actions = {
 }
 
 /** The actions without their transaction argument. */
-export type Actions = {
+type Actions = {
   [Name in keyof typeof actions]: (typeof actions)[Name] extends (tx: Tx, ...args: infer Args) => infer Result
     ? (...args: Args) => Result
     : never
 }
 
 /** A transaction that is held open: "the hub commits later". */
-export interface OpenTransaction extends Actions {
+interface OpenTransaction extends Actions {
   /** The event that its rows have. */
   event(): Promise<number>
+  /** What follows takes an event of its own, as the next call of a multiCall does. */
+  nextCall(): void
   commit(): Promise<void>
   rollback(): Promise<void>
 }
 
 /** A Koji that people work on: each action is one transaction of the hub. */
 export interface ProdWorld extends Actions {
-  /** Several actions in one transaction and one event. */
-  together<Result>(work: (actions: Actions) => Promise<Result>): Promise<Result>
+  /** Several actions in one transaction and one event; `nextCall` begins another event. */
+  together<Result>(work: (actions: Actions & { nextCall(): void }) => Promise<Result>): Promise<Result>
   /** Begins a transaction that the caller ends. */
   begin(): Promise<OpenTransaction>
   /** Plain SQL on the same database, for what no action covers. */
@@ -61,7 +63,7 @@ export interface WorldOptions {
   /** Who acts; made when new. Default `admin`. */
   user?: string
   /** Gets what the hub announces, after each commit, in order. */
-  announce?: (announcement: Announcement) => void | Promise<void>
+  announce?: (announcement: Announcement) => unknown
 }
 
 /** Opens a Koji database to work on. */
@@ -102,10 +104,16 @@ export async function openWorld(options: WorldOptions): Promise<ProdWorld> {
   }
   return {
     ...bind((call) => inTransaction(call)),
-    together: (work) => inTransaction((tx) => work(bind((call) => call(tx)))),
+    together: (work) =>
+      inTransaction((tx) => work({ ...bind((call) => call(tx)), nextCall: () => tx.nextCall() })),
     begin: async () => {
       const { tx, end } = await begin()
-      const rest = { event: () => tx.event(), commit: () => end('COMMIT'), rollback: () => end('ROLLBACK') }
+      const rest = {
+        event: () => tx.event(),
+        nextCall: () => tx.nextCall(),
+        commit: () => end('COMMIT'),
+        rollback: () => end('ROLLBACK'),
+      }
       return { ...bind((call) => call(tx)), ...rest }
     },
     rows: async (sql, values) => (await pool.query(sql, values)).rows as Row[],

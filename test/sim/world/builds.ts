@@ -197,8 +197,22 @@ async function fillBuild(tx: Tx, build: BuildRow, spec: Partial<BuildSpec>): Pro
   if (spec.win) await tx.insert('win_builds', { build_id: build.id, platform: spec.win.platform })
   if (spec.image) await tx.insert('image_builds', { build_id: build.id })
   const ids = await addContent(tx, build, spec.rpms, spec.archives)
+  if (spec.cg) await tx.tree?.putFile(build, 'metadata.json', metadata(build, spec))
   await tx.tree?.linkFromDefault(build)
   return ids
+}
+
+/** What a content generator handed in; the only place that names an archive's subdir. */
+function metadata(build: BuildRow, spec: Partial<BuildSpec>): Buffer {
+  const output = (spec.archives ?? []).map(({ filename, type, btype, subdir, extra }) => ({
+    filename,
+    type,
+    ...(subdir === undefined ? {} : { subdir }),
+    extra: { typeinfo: { [btype]: {} }, ...(typeof extra === 'object' ? extra : {}) },
+  }))
+  const { name, version, release } = build
+  const document = { metadata_version: 0, build: { name, version, release }, buildroots: [], output }
+  return Buffer.from(JSON.stringify(document, null, 1))
 }
 
 function nvr(build: { name: string; version: string; release: string }): string {

@@ -153,7 +153,10 @@ async function addArchive(tx: Tx, build: BuildRow, spec: ArchiveSpec): Promise<n
   for (const component of spec.archiveComponents ?? []) {
     await tx.insert('archive_components', { archive_id: id, component_id: component })
   }
-  if (!spec.metadataOnly) await tx.tree?.putFile(build, archivePath(spec), bytes)
+  if (!spec.metadataOnly) {
+    if (spec.maven) await tx.tree?.putMaven(build, archivePath(spec), bytes)
+    else await tx.tree?.putFile(build, archivePath(spec), bytes)
+  }
   return id
 }
 

@@ -36,8 +36,11 @@ export async function addTag(
   return id
 }
 
-/** createTag with the name of a deleted tag. */
-export const recreateTag = addTag
+/** createTag with the name of a deleted tag; throws when there never was one. Returns the id, the old one. */
+export async function recreateTag(tx: Tx, name: string, settings: TagSettings = {}): Promise<number> {
+  await tx.id('tag', name)
+  return addTag(tx, name, settings)
+}
 
 /** editTag2, settings only: one row revoked, one created, if anything differs. */
 export async function editTag(tx: Tx, tag: string | number, settings: TagSettings): Promise<void> {

@@ -53,6 +53,15 @@ export class BuildTree {
     await rm(join(data, 'signed', sigkey, rpm.arch, `${nvra(rpm)}.rpm`), { force: true })
   }
 
+  /** Writes a file of a maven repository, and the checksum files that the hub makes beside it. */
+  async putMaven(build: BuildPlace, path: string, bytes: Buffer): Promise<void> {
+    await this.putFile(build, path, bytes)
+    for (const name of ['md5', 'sha1']) {
+      const sum = createHash(name).update(bytes).digest('hex')
+      await this.putFile(build, `${path}.${name}`, Buffer.from(sum))
+    }
+  }
+
   /** Writes a file by its path below the build's directory. */
   async putFile(build: BuildPlace, path: string, bytes: Buffer): Promise<void> {
     await put(join(this.buildDir(build), path), bytes)
