@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type KojiVersion, kojiVersions } from '../support/koji-schema.ts'
+import { snapshotTag } from './snapshot.ts'
+import { TestSync } from './support.ts'
+
+const some: readonly KojiVersion[] = kojiVersions.filter((version) => ['1.21.0', '1.35.0'].includes(version))
+
+describe.each(some)('package entries of Koji %s', (version) => {
+  let sync: TestSync
+  let key: string
+  beforeAll(async () => {
+    sync = await TestSync.open({ version })
+    await sync.prod.addTag('f43')
+    await sync.prod.addUser('alice')
+    await sync.prod.addUser('robot', { status: 1, usertype: 1, principal: 'robot@EXAMPLE.ORG' })
+    await sync.sync(['tag/f43'])
+    const id = await sync.prod.addPackage('f43', 'bash', { owner: 'alice' })
+    key = `package/1/${id}`
+  })
+  afterAll(() => sync.close())
+  const expectEqual = async (): Promise<void> => {
+    const [ours, theirs] = [await snapshotTag(sync.local, 'f43'), await snapshotTag(sync.prod, 'f43')]
+    expect(ours).toEqual(theirs)
+  }
+
+  it('are listed with owner and arches, blocked, unblocked, removed and listed again', async () => {
+    const { prod } = sync
+    const steps: (() => Promise<unknown>)[] = [
+      async () => undefined,
+      () => prod.addPackage('f43', 'bash', { extraArches: 'i686 armv7hl' }),
+      () => prod.setOwner('f43', 'bash', 'robot'),
+      () => prod.blockPackage('f43', 'bash'),
+      () => prod.unblockPackage('f43', 'bash'),
+      () => prod.addPackage('f43', 'bash', { owner: 'alice' }),
+      () => prod.removePackage('f43', 'bash'),
+    ]
+    for (const step of steps) {
+      await step()
+      expect(await sync.one(key)).toMatchObject({ kind: 'applied' })
+      await expectEqual()
+      const before = await sync.fingerprint()
+      expect(await sync.one(key)).toEqual({ kind: 'unchanged' })
+      expect(await sync.fingerprint()).toEqual(before)
+    }
+  })
+
+  it('bring users without their rights: name, type and status only', async () => {
+    const [user] = await sync.local.rows(`select * from users where name = 'robot'`)
+    expect(user).toMatchObject({ status: 1, usertype: 1, password: null })
+    expect(await sync.local.rows('select * from user_krb_principals')).toEqual([])
+  })
+
+  it('wait for their tag, which comes along', async () => {
+    await sync.prod.addTag('f44')
+    const id = await sync.prod.addPackage('f44', 'zsh')
+    const [{ tag } = {}] = await sync.prod.rows(`select id as tag from tag where name = 'f44'`)
+    await sync.sync([`package/${tag}/${id}`])
+    expect(await snapshotTag(sync.local, 'f44')).toEqual(await snapshotTag(sync.prod, 'f44'))
+  })
+
+  it('that people of staging changed are a clash by policy', async () => {
+    const { prod, local } = sync
+    const id = await prod.addPackage('f43', 'emacs', { owner: 'alice' })
+    const emacs = `package/1/${id}`
+    await sync.sync([emacs])
+    await local.blockPackage('f43', 'emacs')
+    const hold = { conflicts: { build: 'hold', tag: 'hold', onRemoved: 'hold' } as const }
+    expect(await sync.one(emacs, hold)).toMatchObject({ kind: 'held' })
+    expect(await sync.one(emacs)).toMatchObject({ kind: 'applied' })
+    await expectEqual()
+    await local.removePackage('f43', 'emacs')
+    expect(await sync.one(emacs, hold)).toMatchObject({ kind: 'held' })
+    await sync.sync([emacs])
+    await expectEqual()
+    await local.addPackage('f43', 'local-only')
+    const [{ pkg } = {}] = await local.rows(`select id as pkg from package where name = 'local-only'`)
+    const before = await sync.fingerprint()
+    await sync.sync([`package/1/${pkg}`])
+    expect(await sync.fingerprint()).toEqual(before)
+  })
+})
