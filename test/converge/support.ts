@@ -54,6 +54,7 @@ export class TestSync {
   /** People who work in staging, as user `local`. */
   readonly local: ProdWorld
   readonly hub: SimulatedHub
+  readonly stagingUrl: string
   readonly client: XmlRpcHub
   readonly database: Database
   readonly catalog: Catalog
@@ -66,13 +67,17 @@ export class TestSync {
   readonly #closers: (() => Promise<unknown>)[]
 
   private constructor(
-    parts: Pick<TestSync, 'prod' | 'local' | 'hub' | 'client' | 'database' | 'catalog' | 'queue'>,
+    parts: Pick<
+      TestSync,
+      'prod' | 'local' | 'hub' | 'stagingUrl' | 'client' | 'database' | 'catalog' | 'queue'
+    >,
     base: Deps,
     closers: (() => Promise<unknown>)[],
   ) {
     this.prod = parts.prod
     this.local = parts.local
     this.hub = parts.hub
+    this.stagingUrl = parts.stagingUrl
     this.client = parts.client
     this.database = parts.database
     this.catalog = parts.catalog
@@ -167,7 +172,11 @@ export class TestSync {
       tagRewrite: options.tagRewrite ?? [],
       externalRepoRewrite: options.externalRepoRewrite ?? [],
     }
-    sync = new TestSync({ prod, local, hub, client, database, catalog, queue }, base, closers)
+    sync = new TestSync(
+      { prod, local, hub, stagingUrl: stagingDatabase.url, client, database, catalog, queue },
+      base,
+      closers,
+    )
     return sync
   }
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compareHubs, describeDifference } from '../sim/compare.ts'
+import { startHub } from '../sim/hub.ts'
 import { type KojiVersion, kojiVersions } from '../support/koji-schema.ts'
 import { snapshotTag } from './snapshot.ts'
 import { TestSync } from './support.ts'
@@ -208,6 +210,26 @@ describe.each(kojiVersions)('tags of Koji %s', (version) => {
     await converge('content')
     await expectEqual('content')
     expect(await local.rows(`select id from tag where name = 'content'`)).toEqual([{ id }])
+  })
+
+  it('that inherit from each other in a circle come all the same', async () => {
+    const { prod } = sync
+    await prod.addTag('round-a')
+    await prod.addTag('round-b', { parent: 'round-a' })
+    await prod.setInheritance('round-a', [{ parent: 'round-b', priority: 0 }])
+    await converge('round-a')
+    await expectEqual('round-a', 'round-b')
+  })
+
+  it('are shown by both hubs alike', async () => {
+    const hub = await startHub({ databaseUrl: sync.stagingUrl, version })
+    const { differences } = await compareHubs({
+      prod: sync.hub.url,
+      staging: hub.url,
+      tags: ['full', 'base-private', 'dist', 'other', 'content', 'one', 'two', 'three', 'child', 'round-a'],
+    })
+    await hub.close()
+    expect(differences.map(describeDifference)).toEqual([])
   })
 
   it('that nobody ever had are skipped', async () => {
