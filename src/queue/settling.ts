@@ -96,6 +96,8 @@ export async function settle(
     [key, claim.token, moved ? 0 : (relookMs ?? 0), formatExpectations(kept), moved ? [QUEUE_CHANNEL] : []],
     { prepare: false },
   )
+  // What was read is applied: who waits for this key need not wait for what a message claimed of it.
+  await wakeWaiters(tx, { key, ...row }, timing)
   return { ending: 'again', dropped: row.expect_dropped, expired }
 }
 
@@ -117,12 +119,18 @@ async function removeOwn(
     { prepare: false },
   )
   if (gone === undefined) return undefined
-  if (gone.wakes.length > 0) {
-    await tx.query('queue.wake', wake(timing), [key, gone.priority, gone.wakes, QUEUE_CHANNEL], {
-      prepare: false,
-    })
-  }
+  await wakeWaiters(tx, { key, ...gone }, timing)
   return { ending: 'done', dropped: gone.expect_dropped, expired: 0 }
+}
+
+async function wakeWaiters(
+  tx: Sql,
+  ended: { readonly key: string; readonly priority: number; readonly wakes: readonly string[] },
+  timing: QueueTiming,
+): Promise<void> {
+  if (ended.wakes.length === 0) return
+  const { key, priority, wakes } = ended
+  await tx.query('queue.wake', wake(timing), [key, priority, wakes, QUEUE_CHANNEL], { prepare: false })
 }
 
 const wake = (timing: QueueTiming): string => `
@@ -134,6 +142,8 @@ select pg_notify($4, '') from (select count(*) from woken) w`
 
 interface OwnRow {
   readonly generation: unknown
+  readonly priority: number
+  readonly wakes: readonly string[]
   readonly expect: string | null
   readonly expect_dropped: number
   readonly now_ms: number
@@ -142,7 +152,7 @@ interface OwnRow {
 async function lockOwn(tx: Sql, key: string, token: number): Promise<OwnRow | undefined> {
   const [row] = await tx.query<OwnRow>(
     'queue.lock-own',
-    `select generation, expect, expect_dropped, extract(epoch from clock_timestamp())::float8 * 1000 as now_ms
+    `select generation, priority, wakes, expect, expect_dropped, extract(epoch from clock_timestamp())::float8 * 1000 as now_ms
     from staging_sync.queue where key = $1 and token = $2 for update`,
     [key, token],
     { prepare: false },
@@ -159,7 +169,7 @@ with given as (
     marked_at = coalesce(remarked_at, marked_at), remarked_at = null,
     attempts = 0, last_code = null, last_error = null, failed_at = null, parked_at = null,
     waits = 0, waiting_for = '{}', depends_on = '{}', wait_reason = null,
-    expect = $4::jsonb, expect_dropped = 0
+    wakes = '{}', expect = $4::jsonb, expect_dropped = 0
   where key = $1 and token = $2
   returning key
 )
