@@ -43,6 +43,8 @@ export interface TestSyncOptions {
   readonly conflicts?: Partial<Deps['conflicts']>
   readonly tagRewrite?: Deps['tagRewrite']
   readonly externalRepoRewrite?: Deps['externalRepoRewrite']
+  /** What both had in common when staging was copied from prod: same ids, same events. */
+  readonly past?: (world: ProdWorld) => Promise<void>
 }
 
 /** How a key ended: its outcome, or the error that it failed with. */
@@ -102,6 +104,8 @@ export class TestSync {
     const prodTopdir = join(root, 'prod')
     await mkdir(join(root, 'staging', 'packages'), { recursive: true })
     const prod = await openWorld({ databaseUrl: prodDatabase.url, topdir: prodTopdir })
+    const seedEvent =
+      options.past === undefined ? null : await copyPast(prod, stagingDatabase.url, options.past)
     const local = await openWorld({ databaseUrl: stagingDatabase.url, user: 'local' })
     closers.push(
       () => prod.close(),
@@ -161,7 +165,7 @@ export class TestSync {
       scope: new Scope({ tags: ['*'], excludeTags: [], builds: 'tagged', sideTags: false, ...options.scope }),
       owner: {
         userId: numberSetting(settings, 'user_id') as number,
-        seedEvent: numberSetting(settings, 'seed_event'),
+        seedEvent,
       },
       conflicts: { build: 'hold', tag: 'prod-wins', onRemoved: 'hold', ...options.conflicts },
       placement: new Placements({
@@ -281,6 +285,23 @@ export class TestSync {
         .join(' union all '),
     )
     return Object.fromEntries(prints.map(({ name, print }) => [String(name), String(print)]))
+  }
+}
+
+/** Both live through the same; the last event of it. */
+async function copyPast(
+  prod: ProdWorld,
+  stagingUrl: string,
+  past: (world: ProdWorld) => Promise<void>,
+): Promise<number> {
+  await past(prod)
+  const copy = await openWorld({ databaseUrl: stagingUrl })
+  try {
+    await past(copy)
+    const [row] = await copy.rows('select max(id) as event from events')
+    return Number(row?.event)
+  } finally {
+    await copy.close()
   }
 }
 
