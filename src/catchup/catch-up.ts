@@ -63,7 +63,7 @@ export interface CatchUpRunOptions {
 export interface CatchUpReport {
   /** prod's event up to which its history was read now */
   readonly cursor: number
-  /** keys that were marked */
+  /** marks that were made; a key that several pages name is marked by each */
   readonly keys: number
   /** rows of the hub's answers, known ones too */
   readonly rows: number
