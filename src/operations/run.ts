@@ -1,19 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgainError, asError, OutageError, SafetyError, SyncError } from '../errors.ts'
+import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
 import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
-import { beatDaemon, type Daemon, joinDaemons, leaveDaemons } from '../staging/daemons.ts'
+import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
 import { listPlacements } from '../staging/placements.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { queueMeasured, safetyStopped } from '../telemetry/events.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
+import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
 import type { Engine, World } from './world.ts'
 
-const BEAT_MS = 15_000
 const MEASURE_MS = 5_000
-const JOIN_TRIES = 20
+const HEAL_MS = 60_000
 
 /** A placement that has been open so long belongs to nobody who still works on it. */
 const STALE_PLACEMENT_SECONDS = 120
@@ -26,26 +26,29 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   const { config, telemetry, health } = world
   const engine = await world.engine()
   await refuseUnsafeStorage(world)
-  await join(engine, daemon)
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
   const fatal: unknown[] = []
-  const loop = async (name: string, work: () => Promise<void>): Promise<void> => {
-    health.expect(name)
+  /** What ends the daemon when it ends. */
+  const vital = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work()
     } catch (error) {
       if (!all.aborted || error instanceof SafetyError) fatal.push(error)
       if (error instanceof SafetyError) safetyStopped(telemetry, error)
     } finally {
-      health.ended(name)
       stop.abort()
     }
   }
+  const loop = (name: string, work: () => Promise<void>): Promise<void> => {
+    health.expect(name)
+    return vital(work).finally(() => health.ended(name))
+  }
 
-  const http = config.http.listen === null ? null : await world.http(config.http.listen)
+  await join(engine.database, daemon)
+  let http: { destroy(): Promise<void> } | null = null
   try {
-    await healPlacements(engine)
+    if (config.http.listen !== null) http = await world.http(config.http.listen)
     await payDebts(engine.database, engine.catalog, engine.owner.userId)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
@@ -66,27 +69,16 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       loop('bus', () => withBeat(bus.run(), () => health.turned('bus'))),
       loop('worker', () => worker.run(all)),
       loop('catch-up', () => catchUps.run(all)),
-      engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all),
-      beat(engine, daemon, all),
-      measure(world, engine, all),
+      vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
+      vital(() => stayJoined(engine.database, daemon, all)),
+      vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
+      vital(() => every(MEASURE_MS, all, async () => queueMeasured(telemetry, await engine.queue.stats()))),
     ])
   } finally {
     await http?.destroy()
     await leaveDaemons(engine.database, daemon.id).catch(() => {})
   }
   if (fatal.length > 0) throw fatal[0]
-}
-
-/** A daemon that is just joining makes others wait a moment. */
-async function join(engine: Engine, daemon: Daemon): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await joinDaemons(engine.database, daemon)
-    } catch (error) {
-      if (!(error instanceof AgainError) || tries >= JOIN_TRIES) throw error
-      await delay(50 * tries)
-    }
-  }
 }
 
 /** What would let staging write into prod, or leave rows without files, stops the start. */
@@ -99,7 +91,10 @@ export async function refuseUnsafeStorage(world: World): Promise<void> {
   throw new OutageError('storage', 'STORAGE_NOT_READY', text)
 }
 
-/** Files that a crash left without rows, or rows' removal without the files': their builds' keys see to both. */
+/**
+ * Files that a crash left without rows, or rows' removal without the files': their builds' keys see to both. Looked for again
+ * and again, since what the crash left is too young at the start that follows it.
+ */
 async function healPlacements(engine: Engine): Promise<void> {
   const open = await listPlacements(engine.database, {
     states: ['intent', 'removing'],
@@ -107,16 +102,6 @@ async function healPlacements(engine: Engine): Promise<void> {
   })
   const ids = [...new Set(open.map((place) => place.prodBuildId))]
   await engine.queue.mark(ids.map((buildId) => ({ key: { kind: 'build', buildId }, priority: 'sweep' })))
-}
-
-async function beat(engine: Engine, daemon: Daemon, signal: AbortSignal): Promise<void> {
-  await every(BEAT_MS, signal, async () => {
-    if (!(await beatDaemon(engine.database, daemon.id))) await joinDaemons(engine.database, daemon)
-  })
-}
-
-async function measure(world: World, engine: Engine, signal: AbortSignal): Promise<void> {
-  await every(MEASURE_MS, signal, async () => queueMeasured(world.telemetry, await engine.queue.stats()))
 }
 
 /** Repeats until the signal; what fails is tried again the next time, since everything here is also told elsewhere. */

@@ -1,11 +1,18 @@
 import type { Converged, Converger, Convergers } from '../converge/deps.ts'
-import { resolveLookup } from '../converge/resolve.ts'
+import { resolveLookup } from '../converge/lookup.ts'
+import { OutageError } from '../errors.ts'
 import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
+import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
+import { join, stayJoined } from './membership.ts'
+import { refuseUnsafeStorage, refuseUnsafeStorage } from './run.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at the queue for keys that another daemon works on. */
 const POLL_MS = 50
+
+/** An outage of so long ends the command. */
+const OUTAGE_MS = 15_000
 
 interface Followed {
   /** as it was typed */
@@ -15,15 +22,31 @@ interface Followed {
 }
 
 /**
- * Converges keys now, whoever else runs: names are resolved, the keys marked, and this process works on the queue like
+ * Converges keys now, whoever else runs with the same policy: names are resolved, the keys marked, and this process works on the queue like
  * any daemon until each of them has left it or is parked. Dependencies and what waits for them are done on the way.
  */
 export async function* runSync(
   world: World,
+  daemon: Daemon,
   keys: readonly Key[],
   signal: AbortSignal,
 ): AsyncGenerator<SyncedKey> {
   const engine = await world.engine()
+  await refuseUnsafeStorage(world)
+  await join(engine.database, daemon)
+  try {
+    yield* syncKeys(engine, daemon, keys, signal)
+  } finally {
+    await leaveDaemons(engine.database, daemon.id).catch(() => {})
+  }
+}
+
+async function* syncKeys(
+  engine: Engine,
+  daemon: Daemon,
+  keys: readonly Key[],
+  signal: AbortSignal,
+): AsyncGenerator<SyncedKey> {
   const ended = new Map<string, Converged>()
   const followed: Followed[] = []
   for (const typed of keys) {
@@ -32,26 +55,33 @@ export async function* runSync(
       followed.push({ typed, key: typed, startedMs })
       continue
     }
-    const found = await resolveLookup(engine.deps, typed, 'live')
-    if (found.length === 0) {
-      const reason = `prod has no ${typed.what} ${typed.names.join(' / ')}`
-      yield { key: typed, outcome: 'failed', reason, rows: 0, elapsedMs: performance.now() - startedMs }
+    const found = await resolveLookup(engine.deps, typed, { priority: 'live' })
+    if (found.kind === 'keys') {
+      followed.push(...found.keys.map((key) => ({ typed, key, startedMs })))
+      continue
     }
-    followed.push(...found.map((key) => ({ typed, key, startedMs })))
+    const outcome = found.kind === 'unknown' ? 'failed' : 'skipped'
+    yield { key: typed, outcome, reason: found.reason, rows: 0, elapsedMs: performance.now() - startedMs }
   }
   if (followed.length === 0) return
 
   const stop = new AbortController()
   const worker = engine.worker({ convergers: recording(engine.convergers, ended) })
-  const running = worker.run(AbortSignal.any([signal, stop.signal]))
+  const all = AbortSignal.any([signal, stop.signal])
   let failure: unknown = null
-  running.catch((error) => {
-    failure = error
-  })
+  const running = Promise.all(
+    [worker.run(all), stayJoined(engine.database, daemon, all)].map((work) =>
+      work.catch((error: unknown) => {
+        failure ??= error
+        stop.abort()
+      }),
+    ),
+  )
   try {
     await worker.mark(followed.map(({ key }) => ({ key, priority: 'live' })))
     const left = new Set(followed)
     while (left.size > 0 && failure === null && !signal.aborted) {
+      refuseOutage(engine)
       const states = await readStates(
         engine,
         [...left].map(({ key }) => formatKey(key)),
@@ -66,9 +96,19 @@ export async function* runSync(
     }
   } finally {
     stop.abort()
-    await running.catch(() => {})
+    await running
   }
   if (failure !== null) throw failure
+}
+
+/** A person waits: an outage that lasts ends the command, with the exit code of the part. The keys stay marked. */
+function refuseOutage(engine: Engine): void {
+  for (const breaker of engine.breakers) {
+    const { openForMs, part, lastCode } = breaker.state()
+    if (openForMs > OUTAGE_MS) {
+      throw new OutageError(part, lastCode ?? 'OUTAGE', `${part} is down for ${Math.round(openForMs / 1000)} seconds`)
+    }
+  }
 }
 
 function report(item: Followed, converged: Converged | undefined, parkedReason: string | null): SyncedKey {
