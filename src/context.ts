@@ -82,7 +82,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     init: () => runInit(world),
     doctor: () => runDoctor(world),
     run: (signal) => runDaemon(world, daemon, signal),
-    sync: (keys, signal) => runSync(world, keys, signal),
+    sync: (keys, signal) => runSync(world, daemon, keys, signal),
     status: () => readStatus(world),
     destroy: () => world.destroy(),
   }
@@ -164,7 +164,12 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
       return server
     },
     destroy: async () => {
-      for (const close of closers.splice(0).reverse()) await close()
+      // One that fails does not keep the others open.
+      const failed: unknown[] = []
+      for (const close of closers.splice(0).reverse()) {
+        await close().catch((error: unknown) => failed.push(error))
+      }
+      if (failed.length > 0) throw failed[0]
     },
   }
 }

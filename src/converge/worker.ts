@@ -1,19 +1,28 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import { AgainError, asError, FenceError, OutageError, SafetyError, StopError, SyncError } from '../errors.ts'
+import {
+  AgainError,
+  asError,
+  FenceError,
+  OutageError,
+  type Part,
+  SafetyError,
+  StopError,
+  SyncError,
+} from '../errors.ts'
 import { formatKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
-import type { Breaker, Permit } from '../queue/breaker.ts'
+import type { Breaker } from '../queue/breaker.ts'
 import type { Claim, Queue } from '../queue/queue.ts'
 import {
-  breakerClosed,
-  breakerOpened,
   claimLost,
   converged as convergedEvent,
   keyFailed,
   keyReturned,
   type Telemetry,
 } from '../telemetry/events.ts'
+import { Breakers, type PartPermit } from './breakers.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
 import { Finisher } from './finisher.ts'
 import { Wake } from './wake.ts'
@@ -53,6 +62,13 @@ const RENEW_MS = 15_000
 /** A race that is lost again and again waits longer each time, up to this. */
 const MAX_RACE_DELAY_MS = 5_000
 
+/** The parts that a round has proved to be up, if it met no outage: only builds have files, and only some rounds touch them. */
+function partsOf({ key }: Claim, result: Converged | null): Part[] {
+  const ended = result?.outcome.kind
+  const files = key.kind === 'build' && (ended === 'applied' || ended === 'unchanged')
+  return files ? ['database', 'hub', 'storage'] : ['database', 'hub']
+}
+
 /**
  * Claims keys, converges them, ends the claims. The only loop that does, shared by the live path, catch-up and people.
  *
@@ -64,15 +80,19 @@ export class Worker {
   readonly #active = new Map<string, Claim>()
   readonly #wake = new Wake()
   readonly #finisher: Finisher
+  readonly #breakers: Breakers
   /** How often in a row a key lost a race. */
   readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
   #fatal: unknown = null
-  #hard = new AbortController()
+  readonly #hard = new AbortController()
   #running = false
 
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#finisher = new Finisher(options.queue)
+    this.#breakers = new Breakers(options.breakers, options.telemetry)
+    // Every read of every key under way listens to it.
+    setMaxListeners(0, this.#hard.signal)
   }
 
   /** There may be something to claim. */
@@ -85,13 +105,16 @@ export class Worker {
    * queue to be looked at.
    */
   async mark(marks: readonly Mark[]): Promise<void> {
-    const free = this.#running && this.#healthy() ? this.#options.concurrency - this.#active.size : 0
+    const free = this.#running && this.#breakers.healthy ? this.#options.concurrency - this.#active.size : 0
     if (free < marks.length) {
       await this.#options.queue.mark(marks)
       this.wake()
       return
     }
-    for (const claim of await this.#options.queue.markAndClaim(marks)) this.#start(claim, [])
+    const claims = await this.#options.queue.markAndClaim(marks)
+    if (this.#running && this.#fatal === null) for (const claim of claims) this.#start(claim, [])
+    // It has stopped meanwhile: nobody would wait for what is started now.
+    else await this.#quietly(() => this.#options.queue.release(claims, { delayMs: 0 }))
   }
 
   /** Works until the signal, then ends what is under way within the grace. Throws what must end the process. */
@@ -117,48 +140,26 @@ export class Worker {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    const permits = await this.#permits(signal)
-    const probing = this.#options.breakers.some((breaker) => breaker.state().state === 'half-open')
+    const permits = await this.#breakers.permits(signal, () => this.#options.onTurn?.())
+    const { probing } = this.#breakers
     const free = this.#options.concurrency - this.#active.size
     let claims: Claim[] = []
     try {
       if (free > 0) claims = await this.#options.queue.claim(probing ? 1 : free)
     } catch (error) {
-      this.#tell(permits, error)
+      this.#breakers.tell(permits, { tried: ['database'], error })
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
     }
     if (claims.length === 0) {
-      for (const permit of permits) permit.unused()
-      if (probing) await this.#probeDatabase()
+      // Claiming was the probe of the database; the others wait for the next key.
+      this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
       await this.#wake.wait(await this.#idleMs(), signal)
       return
     }
     for (const [i, claim] of claims.entries()) this.#start(claim, i === 0 ? permits : [])
-    if (probing) await this.#finisher.idle()
     if (this.#active.size >= this.#options.concurrency || probing)
       await this.#wake.wait(this.#options.idleMs, signal)
-  }
-
-  /** With nothing to claim, claiming itself was the probe of the database; the hub waits for the next key. */
-  async #probeDatabase(): Promise<void> {
-    for (const breaker of this.#options.breakers) {
-      if (breaker.part === 'database')
-        (await breaker.acquire(AbortSignal.timeout(1)).catch(() => null))?.succeeded()
-    }
-  }
-
-  async #permits(signal: AbortSignal): Promise<Permit[]> {
-    const permits: Permit[] = []
-    for (const breaker of this.#options.breakers) {
-      const turning = setInterval(() => this.#options.onTurn?.(), 1_000)
-      try {
-        permits.push(await breaker.acquire(signal))
-      } finally {
-        clearInterval(turning)
-      }
-    }
-    return permits
   }
 
   async #idleMs(): Promise<number> {
@@ -166,32 +167,38 @@ export class Worker {
     return Math.max(10, Math.min(this.#options.idleMs, due ?? this.#options.idleMs))
   }
 
-  #start(claim: Claim, permits: readonly Permit[]): void {
+  #start(claim: Claim, permits: readonly PartPermit[]): void {
     const text = formatKey(claim.key)
     this.#active.set(text, claim)
     void this.#converge(claim, permits)
-      .catch((error) => {
-        this.#fatal ??= error
-      })
+      .catch((error) => this.#die(error))
       .finally(() => {
-        this.#active.delete(text)
+        if (this.#active.get(text) === claim) this.#active.delete(text)
         this.#wake.call()
       })
   }
 
-  async #converge(claim: Claim, permits: readonly Permit[]): Promise<void> {
+  /** Nothing more is begun. After a SafetyError nothing is written either: what is given back fails at its fence. */
+  async #die(error: unknown): Promise<void> {
+    this.#fatal ??= error
+    if (!(error instanceof SafetyError)) return
+    this.#hard.abort(new StopError('STOPPED', 'stopped for safety'))
+    await this.#quietly(() => this.#options.queue.release([...this.#active.values()], { delayMs: 0 }))
+  }
+
+  async #converge(claim: Claim, permits: readonly PartPermit[]): Promise<void> {
     const startedMs = performance.now()
     const converger = this.#options.convergers[claim.key.kind] as Converger
     try {
       const result = await converger.converge(claim.key, claim, this.#hard.signal)
-      this.#tell(permits, null)
+      this.#breakers.tell(permits, { tried: partsOf(claim, result), error: null })
       if (!result.fenced)
         await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })
       this.#races.delete(formatKey(claim.key))
       this.#report(claim, result, performance.now() - startedMs)
     } catch (error) {
-      this.#tell(permits, error)
-      await this.#failed(claim, error)
+      this.#breakers.tell(permits, { tried: partsOf(claim, null), error })
+      await this.#failed(claim, error, performance.now() - startedMs)
     }
   }
 
@@ -201,7 +208,7 @@ export class Worker {
     convergedEvent(this.#options.telemetry, claim.key, { outcome: result.outcome, elapsedMs, lagMs })
   }
 
-  async #failed(claim: Claim, thrown: unknown): Promise<void> {
+  async #failed(claim: Claim, thrown: unknown, elapsedMs: number): Promise<void> {
     const { queue, telemetry } = this.#options
     const error = asError(thrown)
     if (error instanceof FenceError) {
@@ -214,6 +221,8 @@ export class Worker {
       return
     }
     if (error instanceof AgainError) {
+      const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
+      convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
       await this.#giveBack(claim, this.#raceDelayMs(claim))
       return
     }
@@ -247,27 +256,8 @@ export class Worker {
     try {
       await work()
     } catch (error) {
-      this.#tell([], error)
+      this.#breakers.tell([], { tried: [], error })
     }
-  }
-
-  /** Lets the breakers learn. A permit is good for one answer; what has none reports an outage all the same. */
-  #tell(permits: readonly Permit[], error: unknown): void {
-    const before = this.#options.breakers.map((breaker) => breaker.state().failures)
-    for (const permit of permits) {
-      if (error === null) permit.succeeded()
-      else permit.failed(error)
-    }
-    for (const breaker of this.#options.breakers) breaker.report(error)
-    for (const [i, breaker] of this.#options.breakers.entries()) {
-      const now = breaker.state().failures
-      if (before[i] === 0 && now > 0) breakerOpened(this.#options.telemetry, error as OutageError)
-      if (before[i] !== 0 && now === 0) breakerClosed(this.#options.telemetry, breaker.part)
-    }
-  }
-
-  #healthy(): boolean {
-    return this.#options.breakers.every((breaker) => breaker.state().failures === 0)
   }
 
   async #renew(): Promise<void> {

@@ -1,0 +1,63 @@
+import { OutageError, type Part, StopError } from '../errors.ts'
+import type { Breaker, Permit } from '../queue/breaker.ts'
+import { breakerClosed, breakerOpened, type Telemetry } from '../telemetry/events.ts'
+
+export interface PartPermit {
+  readonly part: Part
+  readonly permit: Permit
+}
+
+/** The breakers of all parts that work needs, and what is told of them. */
+export class Breakers {
+  readonly #breakers: readonly Breaker[]
+  readonly #telemetry: Telemetry
+
+  constructor(breakers: readonly Breaker[], telemetry: Telemetry) {
+    this.#breakers = breakers
+    this.#telemetry = telemetry
+  }
+
+  get healthy(): boolean {
+    return this.#breakers.every((breaker) => breaker.state().failures === 0)
+  }
+
+  /** One of them lets a single try through. */
+  get probing(): boolean {
+    return this.#breakers.some((breaker) => breaker.state().state === 'half-open')
+  }
+
+  /** Waits until work may be tried, telling once a second that it does. Throws StopError when the signal aborts. */
+  async permits(signal: AbortSignal, onTurn: () => void): Promise<PartPermit[]> {
+    const permits: PartPermit[] = []
+    const turning = setInterval(onTurn, 1_000)
+    try {
+      for (const breaker of this.#breakers) {
+        permits.push({ part: breaker.part, permit: await breaker.acquire(signal) })
+      }
+      return permits
+    } finally {
+      clearInterval(turning)
+    }
+  }
+
+  /**
+   * Lets them learn: a part that is down has failed, those that were tried and did not fail are up, of the rest nothing is
+   * known. A permit is good for one answer; an outage counts from who has none, too.
+   */
+  tell(permits: readonly PartPermit[], { tried, error }: { tried: readonly Part[]; error: unknown }): void {
+    const before = this.#breakers.map((breaker) => breaker.state().failures)
+    const down = error instanceof OutageError ? error.part : null
+    const stopped = error instanceof StopError
+    for (const { part, permit } of permits) {
+      if (part === down) permit.failed(error)
+      else if (tried.includes(part) && down === null && !stopped) permit.succeeded()
+      else permit.unused()
+    }
+    for (const breaker of this.#breakers) breaker.report(error)
+    for (const [i, breaker] of this.#breakers.entries()) {
+      const now = breaker.state().failures
+      if (before[i] === 0 && now > 0) breakerOpened(this.#telemetry, error as OutageError)
+      if (before[i] !== 0 && now === 0) breakerClosed(this.#telemetry, breaker.part)
+    }
+  }
+}
