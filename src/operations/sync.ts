@@ -5,7 +5,7 @@ import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { join, stayJoined } from './membership.ts'
-import { refuseUnsafeStorage, refuseUnsafeStorage } from './run.ts'
+import { refuseUnsafeStorage } from './run.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at the queue for keys that another daemon works on. */
