@@ -39,8 +39,11 @@ export class PackageConverger implements Converger<PackageKey> {
       if (reason !== null) return skipped(reason)
       return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
     }
+    const shown = history.tag_packages[0] ?? history.tag_package_owners[0]
+    const frozen = await scope.whyFrozen(database, { id: key.tagId, name: shown?.tagName ?? tag.name })
+    if (frozen !== null) return skipped(frozen)
     const unmet = unmetOf(claim.expect, history.tag_packages[0])
-    const name = (history.tag_packages[0] ?? history.tag_package_owners[0])?.packageName
+    const name = shown?.packageName
     const packageId =
       name === undefined
         ? await findPackage(database, owner, key.packageId)

@@ -59,6 +59,13 @@ export class Scope {
     return rows.length > 0
   }
 
+  /** Why a tag that staging has is left as it is: it left scope. null: it is in scope. */
+  async whyFrozen(sql: Sql, tag: { readonly id: number; readonly name: string }): Promise<string | null> {
+    // That it is a side tag was settled when staging got it.
+    if (await this.covers(sql, { ...tag, sideTag: false })) return null
+    return `tag ${tag.name} is out of scope: staging keeps it as it is`
+  }
+
   /** Prod's tags that the closure needs though no pattern names them. Returns those that are new. */
   async include(tx: Tx, tags: readonly { id: number; reason: string }[]): Promise<number[]> {
     if (tags.length === 0) return []

@@ -46,6 +46,8 @@ export class TaggedConverger implements Converger<TaggedKey> {
       if (reason !== null) return skipped(reason)
       return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
     }
+    const frozen = await scope.whyFrozen(database, { id: key.tagId, name: rows[0]?.tagName ?? tag.name })
+    if (frozen !== null) return skipped(frozen)
 
     const shown = rows.filter((row) => row.buildState === BUILD_STATE.complete).sort(byOrder)
     const refs = shown.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
