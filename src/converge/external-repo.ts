@@ -8,7 +8,7 @@ import type { Key } from '../model/key.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
-import { type Gone, isNoSuchId, lostByHub, readGone, readName } from './gone.ts'
+import { type Gone, lostByHub, nullIfNever, readGone, readName } from './gone.ts'
 import { findNamedRow, keyOf, type NamedRow, placeNamedRow } from './named-row.ts'
 import { askNames, nameDifference } from './naming.ts'
 import { removalDifference, removalProof } from './removal.ts'
@@ -137,8 +137,7 @@ export class ExternalRepoConverger implements Converger<ExternalRepoKey> {
         const whole = first?.name === row?.externalRepoName && first?.url === row?.url
         if (whole && isDeepStrictEqual(first, last)) return row
       } catch (error) {
-        if (isNoSuchId(error)) return null
-        throw error
+        return nullIfNever(error, this.#deps.hub, 'external_repo', repoId, options)
       }
     }
     throw new AgainError(

@@ -1,4 +1,4 @@
-import { SafetyError } from '../errors.ts'
+import { AgainError, SafetyError } from '../errors.ts'
 import { queryHistory } from '../hub/calls-history.ts'
 import { getBuildTarget, getExternalRepo } from '../hub/calls-lookup.ts'
 import { getTag } from '../hub/calls-tag.ts'
@@ -23,8 +23,25 @@ export function isNoSuchId(error: unknown): boolean {
 }
 
 /**
+ * For a read that faulted: null, as for a thing that prod does not show, if it is the id that prod never had. Any other
+ * fault is thrown: it must not pass for a deletion.
+ */
+export async function nullIfNever(
+  error: unknown,
+  hub: Hub,
+  kind: NamedRowKind,
+  id: number,
+  options: ReadOptions,
+): Promise<null> {
+  if (isNoSuchId(error) && (await readShown(hub, kind, id, options)) === null) return null
+  throw error
+}
+
+/**
  * Of a thing that prod does not show: how it is called and when it was deleted. `never`: prod has no such id, nor ever
- * had (Koji deletes no identity rows). null: it has the id, but there never were settings, or they are back.
+ * had (Koji deletes no identity rows). null: it has the id, but there never were settings.
+ *
+ * Throws AgainError HUB_TORN when the settings are there after all.
  */
 export async function readGone(
   hub: Hub,
@@ -32,44 +49,58 @@ export async function readGone(
   id: number,
   options: ReadOptions,
 ): Promise<Gone | 'never' | null> {
+  let configs: readonly Config[]
   try {
-    const rows = await revokedConfigs(hub, kind, id, options)
-    const last = rows.reduce<Gone | null>(
-      (newest, row) => (newest === null || row.revokeEvent > newest.revokeEvent ? row : newest),
-      null,
-    )
-    return last
+    configs = await readConfigs(hub, kind, id, options)
   } catch (error) {
     if (isNoSuchId(error)) return 'never'
     throw error
   }
+  let last: Gone | null = null
+  for (const { name, revokeEvent } of configs) {
+    if (revokeEvent === null) {
+      throw new AgainError('HUB_TORN', `prod shows no ${kind} ${id}, but its history has it: it came back`)
+    }
+    if (last === null || revokeEvent > last.revokeEvent) last = { name, revokeEvent }
+  }
+  return last
 }
 
-async function revokedConfigs(
+/** A row of the thing's settings, of all times; revokeEvent null: active. */
+interface Config {
+  readonly name: string
+  readonly revokeEvent: number | null
+}
+
+async function readConfigs(
   hub: Hub,
   kind: NamedRowKind,
   id: number,
   options: ReadOptions,
-): Promise<Gone[]> {
+): Promise<Config[]> {
   if (kind === 'tag') {
-    const [{ tag_config: rows }] = await hub.read(
-      [queryHistory(['tag_config'], { tag: id, active: false })],
-      options,
-    )
-    return rows.map((row) => ({ name: row.tagName, revokeEvent: row.revokeEvent ?? 0 }))
+    const [{ tag_config: rows }] = await hub.read([queryHistory(['tag_config'], { tag: id })], options)
+    return rows.map((row) => ({ name: row.tagName, revokeEvent: row.revokeEvent }))
   }
   if (kind === 'build_target') {
-    const [{ build_target_config: rows }] = await hub.read(
-      [queryHistory(['build_target_config'], { target: id, active: false })],
-      options,
-    )
-    return rows.map((row) => ({ name: row.targetName, revokeEvent: row.revokeEvent ?? 0 }))
+    const call = queryHistory(['build_target_config'], { target: id })
+    const [{ build_target_config: rows }] = await hub.read([call], options)
+    return rows.map((row) => ({ name: row.targetName, revokeEvent: row.revokeEvent }))
   }
-  const [{ external_repo_config: rows }] = await hub.read(
-    [queryHistory(['external_repo_config'], { externalRepo: id, active: false })],
-    options,
-  )
-  return rows.map((row) => ({ name: row.externalRepoName, revokeEvent: row.revokeEvent ?? 0 }))
+  const call = queryHistory(['external_repo_config'], { externalRepo: id })
+  const [{ external_repo_config: rows }] = await hub.read([call], options)
+  return rows.map((row) => ({ name: row.externalRepoName, revokeEvent: row.revokeEvent }))
+}
+
+async function readShown(
+  hub: Hub,
+  kind: NamedRowKind,
+  id: number,
+  options: ReadOptions,
+): Promise<{ readonly name: string } | null> {
+  if (kind === 'tag') return (await hub.read([getTag(id)], options))[0]
+  if (kind === 'build_target') return (await hub.read([getBuildTarget(id)], options))[0]
+  return (await hub.read([getExternalRepo(id)], options))[0]
 }
 
 /** What prod calls a thing now, also a deleted one; null: it never had one with settings. */
@@ -79,12 +110,7 @@ export async function readName(
   id: number,
   options: ReadOptions,
 ): Promise<string | null> {
-  const [shown] =
-    kind === 'tag'
-      ? await hub.read([getTag(id)], options)
-      : kind === 'build_target'
-        ? await hub.read([getBuildTarget(id)], options)
-        : await hub.read([getExternalRepo(id)], options)
+  const shown = await readShown(hub, kind, id, options)
   if (shown !== null) return shown.name
   const gone = await readGone(hub, kind, id, options)
   return gone === null || gone === 'never' ? null : gone.name

@@ -17,6 +17,7 @@ import type { Clash } from './versioned-diff.ts'
  * | A, or none   | B     | A       | free               | renamed                                                        |
  * | A, or none   | B     | A       | on a row of ours   | that row gets its own name of prod in the same transaction, and so on: a swap is two renames |
  * | any          | B     | A       | on a local row     | held under every policy: neither name can be given up, so the settings go on under the old name |
+ * | any          | B     | A       | on a row of ours that was renamed so here | as on a local row, unless `prod-wins` |
  * | A            | A, B  | C       |                    | a local rename: clash; `prod-wins` renames, else staging's name stays |
  */
 
@@ -82,7 +83,9 @@ export async function nameDifference(
   for (let next = name; ; ) {
     const holder = await findHolder(sql, owner, kind, next)
     if (holder === null || moves.some((move) => move.stagingId === holder.stagingId)) break
-    if (holder.prodId === null) {
+    const theirs = holder.prodId === null ? null : await findNamedRow(sql, owner, kind, holder.prodId)
+    const renamedHere = theirs !== null && theirs.appliedName !== null && theirs.appliedName !== theirs.name
+    if (holder.prodId === null || (renamedHere && conflicts.tag !== 'prod-wins')) {
       const local = { name: next, id: holder.stagingId }
       return { clashes: [...clashes, { ...about, kind: 'name', local, decision: 'held' }] }
     }

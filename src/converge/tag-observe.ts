@@ -5,7 +5,7 @@ import { getTag, getTagExternalRepos } from '../hub/calls-tag.ts'
 import type { Answers, Hub, ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows } from '../model/history-rows.ts'
 import type { Tag, TagExternalRepo } from '../model/tag-records.ts'
-import { isNoSuchId } from './gone.ts'
+import { nullIfNever } from './gone.ts'
 
 /** The tables that a tag's settings are in. */
 export const TAG_TABLES = [
@@ -67,8 +67,7 @@ async function readOnce(
   try {
     answers = await hub.read(callsOf(tagId), options)
   } catch (error) {
-    if (isNoSuchId(error)) return null
-    throw error
+    return nullIfNever(error, hub, 'tag', tagId, options)
   }
   const [first, repos, history, last] = answers
   if (!isDeepStrictEqual(first, last)) return 'torn'

@@ -83,6 +83,9 @@ export class TagConverger implements Converger<TagKey> {
     const gone = await readGone(this.#deps.hub, 'tag', key.tagId, { priority: claim.priority })
     if (gone === 'never' && known !== null) throw lostByHub('tag', key.tagId)
     if (gone === 'never' || known === null) return skipped('prod has no such tag')
+    const { database, scope } = this.#deps
+    const frozen = await scope.whyFrozen(database, { id: key.tagId, name: gone?.name ?? known.name })
+    if (frozen !== null) return skipped(frozen)
     return deleteTag(this.#deps, claim, known, gone)
   }
 

@@ -8,7 +8,7 @@ import { formatKey, type Key } from '../model/key.ts'
 import type { Claim } from '../queue/queue.ts'
 import { closeScope } from './closure.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
-import { type Gone, isNoSuchId, lostByHub, readGone, readName } from './gone.ts'
+import { type Gone, lostByHub, nullIfNever, readGone, readName } from './gone.ts'
 import { findNamedRow, findNamedRows, keyOf, type NamedRow, placeNamedRow } from './named-row.ts'
 import { askNames, nameDifference } from './naming.ts'
 import { removalDifference, removalProof } from './removal.ts'
@@ -158,8 +158,7 @@ export class TargetConverger implements Converger<TargetKey> {
           first?.destTagId === row?.destTagId
         if (whole && isDeepStrictEqual(first, last)) return row
       } catch (error) {
-        if (isNoSuchId(error)) return null
-        throw error
+        return nullIfNever(error, this.#deps.hub, 'build_target', targetId, options)
       }
     }
     throw new AgainError('HUB_TORN', `target ${targetId} changed in prod while it was read, ${ROUNDS} times`)

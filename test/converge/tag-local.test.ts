@@ -143,6 +143,23 @@ describe('names that both sides use', () => {
     expect(ours).toEqual(theirs)
   })
 
+  it('a rename to a name that people of staging gave another tag of prod is held, unless prod wins', async () => {
+    const { prod, local } = sync
+    const a = await prod.addTag('held-a')
+    await prod.addTag('held-b')
+    await sync.sync(['tag/held-a', 'tag/held-b'])
+    await local.renameTag('held-b', 'held-c')
+    await prod.renameTag('held-a', 'held-c')
+    expect(await sync.one(`tag/${a}`, withPolicy('local-wins'))).toMatchObject({ kind: 'held' })
+    expect(await snapshotTag(local, 'held-a')).not.toBe(null)
+    await sync.sync([`tag/${a}`])
+    for (const name of ['held-b', 'held-c']) {
+      const [ours, theirs] = await both(name)
+      expect(ours).toEqual(theirs)
+    }
+    expect(await snapshotTag(local, 'held-a')).toBe(null)
+  })
+
   it('a name that was freed by a rename and then deleted is free here too', async () => {
     const { prod } = sync
     await prod.addTag('first')
@@ -208,7 +225,13 @@ describe('scope', () => {
     await sync.sync([key])
     await sync.prod.setExtra('inside', 'a', 1)
     const before = await sync.fingerprint()
-    expect(await sync.one(key, { scope })).toMatchObject({ kind: 'skipped' })
+    const id = await sync.prod.addPackage('inside', 'bash')
+    const tag = await idOf('inside')
+    const keys = [key, `package/${tag}/${id}`, `tagged/${tag}/${id}`]
+    const frozen = { kind: 'skipped', reason: 'tag inside is out of scope: staging keeps it as it is' }
+    for (const [name, ended] of await sync.sync(keys, { scope })) expect(ended, name).toEqual(frozen)
+    await sync.prod.deleteTag('inside')
+    expect(await sync.one(key, { scope })).toEqual(frozen)
     expect(await sync.fingerprint()).toEqual(before)
   })
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SafetyError } from '../../src/errors.ts'
 import { XmlRpcHub } from '../../src/hub/xml-rpc-hub.ts'
 import { startHub } from '../sim/hub.ts'
+import { Fault } from '../sim/wire-value.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { snapshotTag } from './snapshot.ts'
 import { Crash, TestSync } from './support.ts'
@@ -218,6 +219,45 @@ describe('what prod answers', () => {
     })
     await sync.sync([`tag/${id}`])
     await expectEqual('torn-repo')
+  })
+
+  it('a fault of one call is never taken for a deletion', async () => {
+    const { prod, hub } = sync
+    const id = await prod.addTag('faulty', { arches: 'x86_64' })
+    await sync.sync([`tag/${id}`])
+    // A revoked row of its config, which a deletion would be proved by.
+    await prod.editTag('faulty', { arches: 'i686' })
+    const before = await sync.fingerprint()
+    hub.knobs.beforeNext('getTagExternalRepos', async () => {
+      throw new Fault(1000, 'No such entry in table external_repo')
+    })
+    expect(await sync.one(`tag/${id}`)).toMatchObject({ kind: 'failed', code: 'HUB_FAULT' })
+    expect(await sync.fingerprint()).toEqual(before)
+    await sync.sync([`tag/${id}`])
+    await expectEqual('faulty')
+  })
+
+  it('a tag that comes back while its deletion is looked at is not deleted', async () => {
+    const { prod, hub } = sync
+    const id = await prod.addTag('phoenix', { extra: { a: 1 } })
+    await sync.sync([`tag/${id}`])
+    await prod.deleteTag('phoenix')
+    const revoked: string[] = []
+    sync.onStep = (name) => {
+      if (name.startsWith('sql.versioned.revoke')) revoked.push(name)
+      return undefined
+    }
+    let asked = 0
+    const again = async (): Promise<void> => {
+      asked += 1
+      if (asked === 2) await prod.recreateTag('phoenix', { extra: { a: 1 } })
+      else hub.knobs.beforeNext('queryHistory', again)
+    }
+    hub.knobs.beforeNext('queryHistory', again)
+    await sync.sync([`tag/${id}`])
+    sync.onStep = () => undefined
+    expect(asked).toBe(2)
+    await expectEqual('phoenix')
   })
 
   it('another hub, which never had our tags, stops all writing', async () => {
