@@ -106,7 +106,11 @@ function refuseOutage(engine: Engine): void {
   for (const breaker of engine.breakers) {
     const { openForMs, part, lastCode } = breaker.state()
     if (openForMs > OUTAGE_MS) {
-      throw new OutageError(part, lastCode ?? 'OUTAGE', `${part} is down for ${Math.round(openForMs / 1000)} seconds`)
+      throw new OutageError(
+        part,
+        lastCode ?? 'OUTAGE',
+        `${part} is down for ${Math.round(openForMs / 1000)} seconds`,
+      )
     }
   }
 }
