@@ -76,7 +76,7 @@ export async function readGone(run: Run): Promise<void> {
   ])
   const builds = [...deleted, ...canceled]
   const { differences, equal } = await compareStates(run.database, builds, run.seedEvent)
-  await run.commit('gone builds', builds.length, (tx) =>
-    newDifferences(tx, 'build state', differences, equal),
+  await run.commit('gone-builds', builds.length, (tx) =>
+    newDifferences(tx, 'build-state', differences, equal),
   )
 }

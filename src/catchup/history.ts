@@ -121,7 +121,7 @@ async function handle(run: Run, packages: Packages, batches: readonly Batch[], l
     found.length,
     async (tx) => [
       ...(await recordHandled(tx, found)).map((row) => row.mark),
-      ...(await newDifferences(tx, 'build state', differences, equal)),
+      ...(await newDifferences(tx, 'build-state', differences, equal)),
     ],
     last ? (tx) => advanceCursor(tx, HISTORY_CURSOR, { event, time }) : undefined,
   )

@@ -33,8 +33,8 @@ export async function readNames(run: Run): Promise<void> {
   const all: Record<Kind, readonly Named[]> = { tag: tags, build_target: targets, external_repo: repos }
   for (const kind of Object.keys(KINDS) as Kind[]) {
     const { differences, equal } = await compareNames(run.database, kind, all[kind], run.seedEvent)
-    await run.commit(`${kind} names`, all[kind].length, (tx) =>
-      newDifferences(tx, `${kind} name`, differences, equal),
+    await run.commit(`${kind}-names`, all[kind].length, (tx) =>
+      newDifferences(tx, `${kind}-name`, differences, equal),
     )
   }
 }

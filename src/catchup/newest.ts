@@ -28,18 +28,18 @@ interface Source<R extends Numbered> {
 }
 
 const BUILDS: Source<ListedBuild> = {
-  name: 'build ids',
+  name: 'build-ids',
   method: 'listBuilds',
   call: (offset, limit) => listBuilds({}, { order: '-build_id', offset, limit }),
   find: handleBuilds,
   seedTop: 'select id from build where create_event <= $1::int order by id desc limit 1',
 }
 
-const RPMS = contents('rpm ids', 'listRPMs', 'rpminfo', (offset, limit) =>
+const RPMS = contents('rpm-ids', 'listRPMs', 'rpminfo', (offset, limit) =>
   listRPMs({}, { order: '-id', offset, limit }),
 )
 
-const ARCHIVES = contents('archive ids', 'listArchives', 'archiveinfo', (offset, limit) =>
+const ARCHIVES = contents('archive-ids', 'listArchives', 'archiveinfo', (offset, limit) =>
   listArchives({}, { order: '-id', offset, limit }),
 )
 

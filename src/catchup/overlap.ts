@@ -59,45 +59,49 @@ export async function noteTop(tx: Tx, run: Run, source: string, top: number): Pr
   )
 }
 
-/** Forgets what no overlap reaches any more, and times from when prod's clock ran ahead. */
+/** Forgets what no overlap reaches any more. */
 export async function prune(run: Run, sources: readonly string[], overlapMs: number): Promise<void> {
   const { database, now } = run
   const bound = before(now.time, now.time, Math.max(RETENTION_MS, 2 * overlapMs))
   await database.transaction('catchup.prune', async (tx) => {
     await noteTop(tx, run, EVENTS, now.id)
-    await tx.query(
-      'catchup.prune-ahead',
-      'delete from staging_sync.catchup_watermark where time > $1::text::timestamp and event < $2',
-      [now.time, now.id],
-    )
-    const oldest = await oldestKept(tx, EVENTS, bound)
-    if (oldest !== null) await pruneHandled(tx, oldest)
+    const events = await horizon(tx, EVENTS, bound)
+    if (events === null) return
+    await pruneHandled(tx, events.top)
     for (const source of sources) {
-      const top = await oldestKept(tx, source, bound)
-      if (top === null) continue
+      const top = (await horizon(tx, source, bound))?.top
+      if (top === undefined) continue
       await tx.query(
         'catchup.prune-seen',
         'delete from staging_sync.catchup_seen where source = $1 and id <= $2',
         [source, top],
       )
     }
+    // Each source is read in each run, so theirs are as old.
     await tx.query(
       'catchup.prune-watermarks',
-      `delete from staging_sync.catchup_watermark w where w.time < $1::text::timestamp and exists
-         (select 1 from staging_sync.catchup_watermark n
-           where n.source = w.source and n.event > w.event and n.time < $1::text::timestamp)`,
-      [bound],
+      'delete from staging_sync.catchup_watermark where event < $1',
+      [events.event],
     )
   })
 }
 
-/** The top of a reading that lies before the bound; null: none does. */
-async function oldestKept(tx: Tx, source: string, bound: Timestamp): Promise<number | null> {
-  const [row] = await tx.query<{ top: number }>(
-    'catchup.oldest-kept',
-    `select top from staging_sync.catchup_watermark where source = $1 and time < $2::text::timestamp
-      order by event limit 1`,
+/**
+ * The last reading before the first one that is not older than the bound; null: none is. By the order of events, so that one
+ * time that was wrong (a clock that stepped) keeps more and forgets nothing.
+ */
+async function horizon(
+  tx: Tx,
+  source: string,
+  bound: Timestamp,
+): Promise<{ event: number; top: number } | null> {
+  const [row] = await tx.query<{ event: number; top: number }>(
+    'catchup.horizon',
+    `select event, top from staging_sync.catchup_watermark
+      where source = $1 and event <
+        (select min(event) from staging_sync.catchup_watermark where source = $1 and time >= $2::text::timestamp)
+      order by event desc limit 1`,
     [source, bound],
   )
-  return row?.top ?? null
+  return row ?? null
 }

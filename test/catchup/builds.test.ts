@@ -77,6 +77,7 @@ it('finds rpms of a transaction that was committed after newer ones were read', 
   const late = await prod.begin()
   await late.addRpms(one.id, [{ arch: 's390x' }])
   await prod.addRpms(other.id, [{ arch: 's390x' }])
+  await prod.rows('select get_event()')
   expect(await marked()).toEqual([`build/${other.id}`])
   await late.commit()
   expect(await marked()).toEqual([`build/${one.id}`])
