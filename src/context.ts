@@ -143,15 +143,6 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     catalog,
     engine,
     bus: (handlers) => createBus(config, telemetry, step, handlers),
-    catchUp: async (ready, signal) => {
-      const catchUp = new CatchUp({
-        hub: hub(),
-        database: ready.database,
-        queue: ready.queue,
-        overlapMs: config.catchUp.overlapMs,
-      })
-      return catchUp.run(signal)
-    },
     http: async ({ host, port }) => {
       const server = await HttpServer.create({
         host,
@@ -269,6 +260,7 @@ async function createEngine(parts: {
     owner,
     convergers,
     breakers,
+    catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
     worker: (given = {}) =>
       new Worker({
         queue,

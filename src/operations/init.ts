@@ -2,15 +2,12 @@ import { getBuildTargets, listExternalRepos } from '../hub/calls-lookup.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { InitReport } from '../model/operations.ts'
-import { getCursor, setCursor } from '../staging/cursor.ts'
+import { getCursor, HISTORY_CURSOR, setCursor } from '../staging/cursor.ts'
 import type { Database } from '../staging/database.ts'
 import { initStaging } from '../staging/init.ts'
 import { numberSetting, pinSetting, readSettings, writeSetting } from '../staging/settings.ts'
 import { findSeedEvent, readLastEvent, readProdMax, refuseSameDatabase } from './prod-facts.ts'
 import type { World } from './world.ts'
-
-/** The cursor of prod's history (`queryHistory`), set by `init` to where staging begins to follow. */
-export const HISTORY_CURSOR = 'history'
 
 /**
  * Prepares staging: our schema, the user, the sequences, what staging shares with prod, where to begin. Twice does no

@@ -53,7 +53,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
     const catchUps = new CatchUpLoop({
-      catchUp: (aborted) => world.catchUp(engine, aborted),
+      catchUp: (aborted) => engine.catchUp.run(aborted),
       intervalMs: config.catchUp.intervalMs,
       telemetry,
       onTurn: () => health.turned('catch-up'),

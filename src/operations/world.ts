@@ -33,8 +33,6 @@ export interface World {
   engine(): Promise<Engine>
   /** The bus; `onMarks` must be durable when it returns. */
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
-  /** Finds what no message announced; marks keys, writes nothing else. */
-  catchUp(engine: Engine, signal: AbortSignal): Promise<CaughtUp>
   http(listen: { host: string; port: number }): Promise<{ destroy(): Promise<void> }>
   destroy(): Promise<void>
 }
@@ -47,6 +45,8 @@ export interface Engine {
   readonly owner: Owner
   readonly convergers: Convergers
   readonly breakers: readonly Breaker[]
+  /** Finds what no message announced; marks keys, writes nothing else. */
+  readonly catchUp: { run(signal: AbortSignal): Promise<CaughtUp> }
   /** A worker over these convergers (or wrapped ones). */
   worker(options?: { readonly convergers?: Convergers; readonly onTurn?: () => void }): Worker
 }
