@@ -34,12 +34,12 @@ export class ExternalRepoConverger implements Converger<ExternalRepoKey> {
     this.#deps = deps
   }
 
-  async converge(key: ExternalRepoKey, claim: Claim): Promise<Converged> {
+  async converge(key: ExternalRepoKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { database, owner } = this.#deps
     if (key.repoId === INTERNAL_ID) return skipped('INTERNAL is the same everywhere')
     const [known, prod] = await Promise.all([
       findNamedRow(database, owner, 'external_repo', key.repoId),
-      this.#observe(key.repoId, { priority: claim.priority }),
+      this.#observe(key.repoId, { priority: claim.priority, signal }),
     ])
     if (prod === null) return this.#deleted(key, claim, known)
     const wanted = { id: prod.externalRepoId, name: prod.externalRepoName }

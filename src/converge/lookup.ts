@@ -41,10 +41,10 @@ export class LookupConverger implements Converger<LookupKey> {
     this.#deps = deps
   }
 
-  async converge(key: LookupKey, claim: Claim): Promise<Converged> {
+  async converge(key: LookupKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { database, queue } = this.#deps
     const { priority } = claim
-    const found = await resolveLookup(this.#deps, key, { priority })
+    const found = await resolveLookup(this.#deps, key, { priority, signal })
     if (found.kind === 'outside') return skipped(found.reason)
     const expect = claim.expect.map(({ subject, claim: claimed }) => ({ subject, claim: claimed }))
     if (found.kind === 'unknown') {

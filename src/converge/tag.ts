@@ -39,9 +39,9 @@ export class TagConverger implements Converger<TagKey> {
     this.#rewrite = new TagRewrite(deps.tagRewrite)
   }
 
-  async converge(key: TagKey, claim: Claim): Promise<Converged> {
+  async converge(key: TagKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { hub, database, scope, owner } = this.#deps
-    const options = { priority: claim.priority }
+    const options = { priority: claim.priority, signal }
     const [known, prod] = await Promise.all([
       findNamedRow(database, owner, 'tag', key.tagId),
       observeTag(hub, key.tagId, options),

@@ -30,11 +30,11 @@ export class TargetConverger implements Converger<TargetKey> {
     this.#deps = deps
   }
 
-  async converge(key: TargetKey, claim: Claim): Promise<Converged> {
+  async converge(key: TargetKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { database, owner } = this.#deps
     const [known, prod] = await Promise.all([
       findNamedRow(database, owner, 'build_target', key.targetId),
-      this.#observe(key.targetId, { priority: claim.priority }),
+      this.#observe(key.targetId, { priority: claim.priority, signal }),
     ])
     if (prod === null) return this.#deleted(key, claim, known)
     const outside = await this.#whyOutside(prod, claim)

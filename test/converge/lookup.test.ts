@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LookupConverger } from '../../src/converge/lookup.ts'
 import { Scope } from '../../src/converge/scope.ts'
+import { parseTypedKey } from '../../src/model/key.ts'
 import type { Expectation } from '../../src/model/outcome.ts'
 import { snapshotTag } from './snapshot.ts'
 import { Crash, TestSync } from './support.ts'
@@ -21,12 +23,11 @@ async function lookUp(
   key: string,
   expect: readonly Expectation[] = [],
 ): Promise<{ ended: unknown; marked: { key: string; priority: number; expect: unknown }[] }> {
-  const { LookupConverger } = await import('../../src/converge/lookup.ts')
-  const parsed = (await import('../../src/model/key.ts')).parseTypedKey(key)
+  const parsed = parseTypedKey(key)
   if (parsed.kind !== 'lookup') throw new Error(`${key} is no lookup`)
   const [claim] = await sync.queue.markAndClaim([{ key: parsed, priority: 'live', expect }])
   if (claim === undefined) throw new Error('no claim')
-  const result = await new LookupConverger(sync.deps()).converge(parsed, claim)
+  const result = await new LookupConverger(sync.deps()).converge(parsed, claim, new AbortController().signal)
   const marked = await sync.database.query<{ key: string; priority: number; expect: unknown }>(
     'test.marked',
     `select key, priority, (select jsonb_object_agg(e.key, e.value ->> 0) from jsonb_each(expect) e)::text as expect
@@ -102,14 +103,8 @@ describe('looking up', () => {
         expect: [{ subject: 'listing', claim: 'listed' }],
       },
     ])
-    let looks = 0
-    sync.onStep = async (name) => {
-      if (name !== 'sql.queue.claim' || looks > 0) return
-      looks += 1
-    }
     setTimeout(() => void sync.prod.addPackage('f43', 'early'), 50)
     await sync.drain()
-    sync.onStep = () => undefined
     expect(await snapshotTag(sync.local, 'f43')).toEqual(await snapshotTag(sync.prod, 'f43'))
     expect(await sync.queued()).toEqual([])
   })
@@ -155,7 +150,6 @@ describe('a promotion that nobody names', () => {
       ])
       const rows = await local.rows('select id, release, draft from build order by id')
       expect(rows).toEqual(await prod.rows('select id, release, draft from build order by id'))
-      void other
     } finally {
       await world.close()
     }

@@ -250,7 +250,7 @@ describe('what prod answers', () => {
     let asked = 0
     const again = async (): Promise<void> => {
       asked += 1
-      if (asked === 2) await prod.recreateTag('phoenix', { extra: { a: 1 } })
+      if (asked === 2) await prod.recreateTag('phoenix', { arches: 'i686' })
       else hub.knobs.beforeNext('queryHistory', again)
     }
     hub.knobs.beforeNext('queryHistory', again)
