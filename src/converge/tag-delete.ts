@@ -9,7 +9,7 @@ import { type RemovedPart, removalDifference, removalProof } from './removal.ts'
 import { settle } from './settle.ts'
 
 /** What kojihub.py _delete_tag revokes; its children's links and the targets that build in or into it included. */
-export function partsOfTag(tagId: number): RemovedPart[] {
+function partsOfTag(tagId: number): RemovedPart[] {
   const own = { tag_id: tagId }
   return [
     { table: 'tag_config', where: own, use: 'its settings' },

@@ -33,7 +33,7 @@ import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import type { KojiVersion } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
 
-export const ID_FLOOR = 1_000_000_000
+const ID_FLOOR = 1_000_000_000
 
 export interface TestSyncOptions {
   readonly version?: KojiVersion
@@ -84,6 +84,8 @@ export class TestSync {
     this.database = parts.database
     this.catalog = parts.catalog
     this.queue = parts.queue
+    this.prodTopdir = parts.prodTopdir
+    this.stagingTopdir = parts.stagingTopdir
     this.#base = base
     this.#closers = closers
   }
@@ -305,7 +307,7 @@ async function copyPast(
   }
 }
 
-export function convergersOf(deps: Deps): Convergers {
+function convergersOf(deps: Deps): Convergers {
   return {
     build: new BuildConverger(deps),
     tag: new TagConverger(deps),
