@@ -4,7 +4,7 @@ import type { Check } from '../model/operations.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
-import { readLastEvent, readProdMax } from './prod-facts.ts'
+import { readLastEvent, readProdFacts } from './prod-facts.ts'
 import type { World } from './world.ts'
 
 /** Every precondition, one after the other; what fails does not stop the rest. */
@@ -117,7 +117,7 @@ async function* checkInit(world: World): AsyncGenerator<Check> {
         unsafe: true,
       }
   try {
-    const max = await readProdMax(world.hub())
+    const { max } = await readProdFacts(world.hub())
     const high = Object.entries(max).filter(([, id]) => id >= floor)
     yield high.length === 0
       ? ok('database.floor', `prod's ids are below ${floor}`)

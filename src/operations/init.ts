@@ -2,11 +2,12 @@ import { getBuildTargets, listExternalRepos } from '../hub/calls-lookup.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { InitReport } from '../model/operations.ts'
+import { adoptPackages } from '../staging/adopt.ts'
 import { getCursor, HISTORY_CURSOR, setCursor } from '../staging/cursor.ts'
 import type { Database } from '../staging/database.ts'
 import { initStaging } from '../staging/init.ts'
 import { numberSetting, pinSetting, readSettings, writeSetting } from '../staging/settings.ts'
-import { findSeedEvent, readLastEvent, readProdMax, refuseSameDatabase } from './prod-facts.ts'
+import { findSeedEvent, readLastEvent, readProdFacts, refuseSameDatabase } from './prod-facts.ts'
 import type { World } from './world.ts'
 
 /**
@@ -19,7 +20,7 @@ export async function runInit(world: World): Promise<InitReport> {
   const database = await world.database()
   const catalog = await world.catalog()
   await refuseSameDatabase(hub, database)
-  const prodMax = await readProdMax(hub)
+  const prod = await readProdFacts(hub)
   // Read before anything of ours is written: what prod does from now on is found by its history.
   const begin = await readLastEvent(hub)
   const seedEvent = await findSeedEvent(hub, database)
@@ -29,7 +30,7 @@ export async function runInit(world: World): Promise<InitReport> {
     migrations: world.migrations,
     userName: config.staging.user,
     idFloor: config.staging.idFloor,
-    prodMax,
+    prodMax: prod.max,
   })
   const settled = await database.transaction('init.settle', async (tx) => {
     await pinSetting(tx, 'prod hub', config.prod.hub)
@@ -40,7 +41,8 @@ export async function runInit(world: World): Promise<InitReport> {
       const from = seedEvent === null ? begin : { id: seedEvent, time: null }
       await setCursor(tx, HISTORY_CURSOR, { event: from.id, time: from.time })
     }
-    return { seed: known ?? seedEvent, isNew: known === null && seedEvent !== null, cursor }
+    const packages = await adoptPackages(tx, prod.packages)
+    return { packages, seed: known ?? seedEvent, isNew: known === null && seedEvent !== null, cursor }
   })
   const step = (what: string, done: boolean, detail: string) => ({
     what,
@@ -66,6 +68,11 @@ export async function runInit(world: World): Promise<InitReport> {
         'shared with prod',
         settled.isNew,
         settled.seed === null ? 'no events: staging is no copy' : `all up to event ${settled.seed}`,
+      ),
+      step(
+        'packages',
+        settled.packages > 0,
+        `${settled.packages} that staging has already recorded as prod's`,
       ),
       step(
         'history cursor',

@@ -8,8 +8,15 @@ import type { Event } from '../model/tag-records.ts'
 import type { Database, Sql } from '../staging/database.ts'
 import { allocate } from '../staging/events.ts'
 
-/** The highest ids that prod has, by Koji's table; the floor must lie above all of them. */
-export async function readProdMax(hub: Hub): Promise<Record<string, number>> {
+/** What `init` must know of prod before it writes. */
+export interface ProdFacts {
+  /** the highest ids that prod has, by Koji's table; the floor must lie above all of them */
+  readonly max: Readonly<Record<string, number>>
+  /** all packages; Koji never renames nor deletes one */
+  readonly packages: readonly { readonly id: number; readonly name: string }[]
+}
+
+export async function readProdFacts(hub: Hub): Promise<ProdFacts> {
   const newest = { order: '-id', limit: 1 } as const
   const [builds, rpms, archives, tags, packages, repos, event] = await hub.read(
     [
@@ -26,13 +33,16 @@ export async function readProdMax(hub: Hub): Promise<Record<string, number>> {
   const max = (rows: readonly { id: number }[]): number =>
     rows.reduce((most, row) => Math.max(most, row.id), 0)
   return {
-    build: max(builds),
-    rpminfo: max(rpms),
-    archiveinfo: max(archives),
-    tag: max(tags),
-    package: max(packages),
-    external_repo: max(repos),
-    events: event.id,
+    max: {
+      build: max(builds),
+      rpminfo: max(rpms),
+      archiveinfo: max(archives),
+      tag: max(tags),
+      package: max(packages),
+      external_repo: max(repos),
+      events: event.id,
+    },
+    packages,
   }
 }
 
