@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+
+/** The measurements, in the order in which they run. */
+export const PARTS = ['decoder', 'queue', 'calls', 'latency', 'burst'] as const
+export type Part = (typeof PARTS)[number]
+
+export interface Arguments {
+  /** Against the real hub of a rig instead of the simulator. */
+  readonly real: boolean
+  readonly parts: readonly Part[]
+  readonly samples: number
+  /** Messages of the burst, over a tenth as many packages. */
+  readonly messages: number
+  /** Where the daemon writes a CPU profile when it ends; null: it is not profiled. */
+  readonly profileDir: string | null
+  /** Where the results go. */
+  readonly output: string
+}
+
+export const USAGE = `npm run bench [-- OPTION...]
+
+  --real            the real hub of a rig: RIG_PROD_PORT (8081), RIG_PG_PORT (5433), RIG_DIR (/tmp/koji-rig);
+                    writes into its database koji_prod and its tree, and needs pg_dump and psql
+  --only PART       one of ${PARTS.join(', ')}; may be given more than once
+  --samples N       messages of the latency measurement (1000)
+  --messages N      messages of the burst (20000)
+  --profile DIR     CPU profiles of the daemon
+  --output FILE     (bench/results.json)
+`
+
+/** Throws with a readable text. */
+export function readArguments(argv: readonly string[], defaultOutput: string): Arguments | 'help' {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      real: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
+      samples: { type: 'string', default: '1000' },
+      messages: { type: 'string', default: '20000' },
+      profile: { type: 'string' },
+      output: { type: 'string', default: defaultOutput },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const unknown = values.only.filter((name) => !PARTS.includes(name as Part))
+  if (unknown.length > 0) throw new Error(`--only ${unknown[0]}: it is one of ${PARTS.join(', ')}`)
+  return {
+    real: values.real,
+    parts: values.only.length === 0 ? PARTS : PARTS.filter((part) => values.only.includes(part)),
+    samples: count('samples', values.samples, 20),
+    messages: count('messages', values.messages, 100),
+    profileDir: values.profile ?? null,
+    output: values.output,
+  }
+}
+
+function count(name: string, text: string, least: number): number {
+  const n = Number(text)
+  if (!Number.isSafeInteger(n) || n < least) throw new Error(`--${name} ${text}: a number from ${least} on`)
+  return n
+}

@@ -1,0 +1,49 @@
+/** Measures the product against floors, prints a table and writes it down. See `arguments.ts`. */
+import { join } from 'node:path'
+import { startBus } from '../test/sim/bus-publisher.ts'
+import { type Arguments, readArguments, USAGE } from './arguments.ts'
+import { measureBurst } from './burst.ts'
+import { measureCalls } from './calls.ts'
+import { startDaemon } from './daemon.ts'
+import { measureDecoder } from './decoder.ts'
+import { measureLatency } from './latency.ts'
+import { measureQueue } from './queue.ts'
+import { machine, printResults, type Result, writeResults } from './results.ts'
+import { openBenchWorld } from './world.ts'
+
+async function measure(args: Arguments): Promise<Result[]> {
+  const has = (part: Arguments['parts'][number]): boolean => args.parts.includes(part)
+  const results: Result[] = []
+  if (has('decoder')) results.push(...(await measureDecoder()))
+  if (has('queue')) results.push(...(await measureQueue()))
+  if (!has('calls') && !has('latency') && !has('burst')) return results
+  const packages = Math.max(args.messages / 10, args.samples)
+  const world = await openBenchWorld({ real: args.real, packages })
+  try {
+    if (has('calls')) results.push(...(await measureCalls(world)))
+    if (!has('latency') && !has('burst')) return results
+    const bus = await startBus()
+    const daemon = await startDaemon(world, { endpoint: bus.endpoint, profileDir: args.profileDir })
+    try {
+      if (has('latency')) results.push(...(await measureLatency(world, daemon, bus, args.samples)))
+      if (has('burst')) results.push(...(await measureBurst(world, daemon, bus, args.messages)))
+    } finally {
+      await daemon.stop()
+      bus.close()
+    }
+  } finally {
+    await world.close()
+  }
+  return results
+}
+
+const args = readArguments(process.argv.slice(2), join(import.meta.dirname, 'results.json'))
+if (args === 'help') {
+  console.log(USAGE)
+} else {
+  console.log(`${args.real ? 'a real hub' : 'the simulated hub'}; ${machine()}`)
+  const results = await measure(args)
+  printResults(results)
+  if (!args.real) console.log("no real hub: the simulator's calls are not compared with its (--real)")
+  writeResults(args.output, results)
+}

@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import type { BusPublisher } from '../test/sim/bus-publisher.ts'
+import { type Daemon, HUB_CONCURRENCY, HUB_REQUESTS_PER_SECOND } from './daemon.ts'
+import { RawHub, requestOf } from './raw-hub.ts'
+import { type Result, result } from './results.ts'
+import { readsOfListing } from './samples.ts'
+import type { BenchWorld } from './world.ts'
+
+const GOAL = 2
+const TIMEOUT_MS = 600_000
+const BATCHES = [25, 100, 200]
+
+/**
+ * Ten builds of each package are tagged in prod, then all messages are sent as fast as the socket takes them. Ends when staging's
+ * lists are those of prod and the queue is empty. The floor reads each list once, as bytes in multicalls, with the product's
+ * concurrency and rate; the best batch size of those tried, before and after, counts.
+ */
+export async function measureBurst(
+  world: BenchWorld,
+  daemon: Daemon,
+  bus: BusPublisher,
+  messages: number,
+): Promise<Result[]> {
+  const frames = (await tagAll(world, messages)).map((message) => bus.frames(message))
+  const before = await bestFloor(world)
+  const marked = () => daemon.metric('kojisync_messages_total', ['topic="tag"', 'outcome="marked"'])
+  const keys = () => daemon.metric('kojisync_keys_total', ['kind="tagged"'])
+  const requests = () => daemon.metric('kojisync_hub_requests_total')
+  const [markedBefore, keysBefore, requestsBefore] = [await marked(), await keys(), await requests()]
+  const begun = performance.now()
+  for (const pair of frames) await bus.sendRaw(pair)
+  const sentMs = performance.now() - begun
+  await equal(world, daemon)
+  const elapsedMs = performance.now() - begun
+  const floorMs = Math.min(before, await bestFloor(world))
+  const [got, worked] = [(await marked()) - markedBefore, (await keys()) - keysBefore]
+  console.log(
+    `burst: ${frames.length} messages sent in ${Math.round(sentMs)} ms, ${got} marked, ${frames.length - got} lost;`,
+    `${worked} keys converged, ${got - worked} messages coalesced; ${(await requests()) - requestsBefore} requests to the hub`,
+  )
+  const name = `burst of ${frames.length} messages`
+  return [result(name, 's', { value: elapsedMs / 1000, floor: floorMs / 1000, goal: GOAL })]
+}
+
+/** Tags every build of every package in prod, package by package in turn; what the hub would announce. */
+async function tagAll(world: BenchWorld, messages: number) {
+  const { content, work } = world
+  const rows = await work.rows(
+    `insert into tag_listing (build_id, tag_id, create_event, creator_id)
+     select b.id, $1, get_event(), b.owner
+       from (select b.* from build b where id = any($2::int[]) order by b.version::int, b.pkg_id) b
+     returning build_id`,
+    [content.burstTagId, content.packages.slice(0, messages / 10).flatMap(({ buildIds }) => buildIds)],
+  )
+  const names = await work.rows(
+    'select b.id, p.name, b.version, b.release, b.owner from build b join package p on p.id = b.pkg_id where b.id = any($1::int[])',
+    [rows.map((row) => row.build_id)],
+  )
+  const byId = new Map(names.map((row) => [row.id, row]))
+  const tag = `${content.prefix}-burst`
+  return rows.map(({ build_id }) => {
+    const { name, version, release, owner } = byId.get(build_id) ?? {}
+    const body = { tag, tag_id: content.burstTagId, build_id, name, version, release, user: 'admin', owner }
+    return { topic: 'tag', body }
+  })
+}
+
+/** Resolves when the queue is empty and staging's lists equal prod's. */
+async function equal(world: BenchWorld, daemon: Daemon): Promise<void> {
+  const staging = new pg.Client({ connectionString: world.stagingUrl })
+  await staging.connect()
+  try {
+    const [wanted] = await world.work.rows(LISTS, [world.content.burstTagId])
+    const until = performance.now() + TIMEOUT_MS
+    for (;;) {
+      await daemon.idle(TIMEOUT_MS)
+      const { rows } = await staging.query(LISTS, [world.content.burstTagId])
+      if (rows[0].lists === wanted?.lists) return
+      if (performance.now() > until) throw new Error('burst: staging does not become equal')
+      await delay(25)
+    }
+  } finally {
+    await staging.end()
+  }
+}
+
+/** Each package's list, in the order that a hub shows. */
+const LISTS = `select md5(string_agg(list, ';' order by list)) as lists from (
+  select b.pkg_id || ':' || string_agg(b.id::text, ',' order by l.create_event, b.id) as list
+    from tag_listing l join build b on b.id = l.build_id where l.tag_id = $1 and l.active group by b.pkg_id) x`
+
+async function bestFloor(world: BenchWorld): Promise<number> {
+  let best = Number.POSITIVE_INFINITY
+  for (const batch of BATCHES) {
+    for (const way of [0, 1]) best = Math.min(best, await floorOnce(world, batch, way))
+  }
+  return best
+}
+
+/** Milliseconds to read all lists. */
+async function floorOnce(world: BenchWorld, batch: number, way: number): Promise<number> {
+  const { content, prod } = world
+  const calls = content.packages.flatMap(
+    (listed) => readsOfListing(content.burstTagId, listed)[way]?.[0] ?? [],
+  )
+  const bodies: Buffer[] = []
+  for (let at = 0; at < calls.length; at += batch) bodies.push(requestOf(calls.slice(at, at + batch)))
+  const hub = new RawHub(prod.hubUrl, HUB_CONCURRENCY)
+  const begun = performance.now()
+  let next = 0
+  const reader = async (): Promise<void> => {
+    for (let body = bodies[next++]; body !== undefined; body = bodies[next++]) {
+      // A second's worth may go at once, as with the product's limiter.
+      const allowedMs = ((next - HUB_REQUESTS_PER_SECOND) / HUB_REQUESTS_PER_SECOND) * 1000
+      if (allowedMs > performance.now() - begun) await delay(allowedMs - (performance.now() - begun))
+      await hub.post(body)
+    }
+  }
+  await Promise.all(Array.from({ length: HUB_CONCURRENCY }, reader))
+  hub.close()
+  return performance.now() - begun
+}
