@@ -1,16 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BuildConverger } from '../../src/converge/build/build.ts'
 import type { Converger, Convergers, Deps } from '../../src/converge/deps.ts'
-import { ExternalRepoConverger } from '../../src/converge/external-repo.ts'
-import { LookupConverger } from '../../src/converge/lookup.ts'
 import { convergeMigrations } from '../../src/converge/migrations.ts'
-import { PackageConverger } from '../../src/converge/package.ts'
 import { Scope } from '../../src/converge/scope.ts'
-import { TagConverger } from '../../src/converge/tag.ts'
-import { TaggedConverger } from '../../src/converge/tagged.ts'
-import { TargetConverger } from '../../src/converge/target.ts'
 import { AgainError, KeyError, SyncError } from '../../src/errors.ts'
 import { XmlRpcHub } from '../../src/hub/xml-rpc-hub.ts'
 import { formatKey, type Key, parseTypedKey } from '../../src/model/key.ts'
@@ -32,6 +25,8 @@ import { type SimulatedHub, startHub } from '../sim/hub.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import type { KojiVersion } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { convergersOf } from './convergers.ts'
+import { copyPast, fingerprint } from './worlds.ts'
 
 const ID_FLOOR = 1_000_000_000
 
@@ -50,17 +45,31 @@ export interface TestSyncOptions {
 /** How a key ended: its outcome, or the error that it failed with. */
 export type Ended = Outcome | { readonly kind: 'failed'; readonly code: string; readonly reason: string }
 
+type Parts =
+  | 'prod'
+  | 'local'
+  | 'hub'
+  | 'stagingUrl'
+  | 'client'
+  | 'database'
+  | 'catalog'
+  | 'queue'
+  | 'prodTopdir'
+  | 'stagingTopdir'
+
 /** A prod and a staging with a daemon's parts between them, but for the daemon: keys are converged one after the other. */
 export class TestSync {
-  readonly prod: ProdWorld
+  declare readonly prod: ProdWorld
   /** People who work in staging, as user `local`. */
-  readonly local: ProdWorld
-  readonly hub: SimulatedHub
-  readonly stagingUrl: string
-  readonly client: XmlRpcHub
-  readonly database: Database
-  readonly catalog: Catalog
-  readonly queue: PostgresQueue
+  declare readonly local: ProdWorld
+  declare readonly hub: SimulatedHub
+  declare readonly stagingUrl: string
+  declare readonly client: XmlRpcHub
+  declare readonly database: Database
+  declare readonly catalog: Catalog
+  declare readonly queue: PostgresQueue
+  declare readonly prodTopdir: string
+  declare readonly stagingTopdir: string
   /** What `sync` marks with. A live import by hand is looked at again for some seconds, which a test need not wait for. */
   priority: Priority = 'live'
   /** What the step seam does; a test may throw from it. */
@@ -68,24 +77,8 @@ export class TestSync {
   readonly #base: Deps
   readonly #closers: (() => Promise<unknown>)[]
 
-  private constructor(
-    parts: Pick<
-      TestSync,
-      'prod' | 'local' | 'hub' | 'stagingUrl' | 'client' | 'database' | 'catalog' | 'queue'
-    >,
-    base: Deps,
-    closers: (() => Promise<unknown>)[],
-  ) {
-    this.prod = parts.prod
-    this.local = parts.local
-    this.hub = parts.hub
-    this.stagingUrl = parts.stagingUrl
-    this.client = parts.client
-    this.database = parts.database
-    this.catalog = parts.catalog
-    this.queue = parts.queue
-    this.prodTopdir = parts.prodTopdir
-    this.stagingTopdir = parts.stagingTopdir
+  private constructor(parts: Pick<TestSync, Parts>, base: Deps, closers: (() => Promise<unknown>)[]) {
+    Object.assign(this, parts)
     this.#base = base
     this.#closers = closers
   }
@@ -104,7 +97,8 @@ export class TestSync {
       () => stagingDatabase.drop(),
     )
     const prodTopdir = join(root, 'prod')
-    await mkdir(join(root, 'staging', 'packages'), { recursive: true })
+    const stagingTopdir = join(root, 'staging')
+    await mkdir(join(stagingTopdir, 'packages'), { recursive: true })
     const prod = await openWorld({ databaseUrl: prodDatabase.url, topdir: prodTopdir })
     const seedEvent =
       options.past === undefined ? null : await copyPast(prod, stagingDatabase.url, options.past)
@@ -153,7 +147,7 @@ export class TestSync {
     const volume = new VolumePlacement({
       prodTopdir,
       linkTarget: prodTopdir,
-      stagingTopdir: join(root, 'staging'),
+      stagingTopdir,
       linkOwner: 'any',
       fsync: false,
       step,
@@ -179,7 +173,18 @@ export class TestSync {
       externalRepoRewrite: options.externalRepoRewrite ?? [],
     }
     sync = new TestSync(
-      { prod, local, hub, stagingUrl: stagingDatabase.url, client, database, catalog, queue },
+      {
+        prod,
+        local,
+        hub,
+        stagingUrl: stagingDatabase.url,
+        client,
+        database,
+        catalog,
+        queue,
+        prodTopdir,
+        stagingTopdir,
+      },
       base,
       closers,
     )
@@ -274,48 +279,7 @@ export class TestSync {
 
   /** Every row version of Koji's tables in staging, and how many events there are: equal exactly if nothing was written. */
   async fingerprint(): Promise<Record<string, string>> {
-    const tables = await this.local.rows(
-      `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind = 'r' and n.nspname = 'public' order by 1`,
-    )
-    const prints = await this.local.rows(
-      tables
-        .map(
-          ({ name }) => `select '${name}' as name, count(*)::text || ' ' ||
-            coalesce(md5(string_agg(xmin::text || ctid::text, ' ' order by ctid)), '') as print from "${name}"`,
-        )
-        .join(' union all '),
-    )
-    return Object.fromEntries(prints.map(({ name, print }) => [String(name), String(print)]))
-  }
-}
-
-/** Both live through the same; the last event of it. */
-async function copyPast(
-  prod: ProdWorld,
-  stagingUrl: string,
-  past: (world: ProdWorld) => Promise<void>,
-): Promise<number> {
-  await past(prod)
-  const copy = await openWorld({ databaseUrl: stagingUrl })
-  try {
-    await past(copy)
-    const [row] = await copy.rows('select max(id) as event from events')
-    return Number(row?.event)
-  } finally {
-    await copy.close()
-  }
-}
-
-function convergersOf(deps: Deps): Convergers {
-  return {
-    build: new BuildConverger(deps),
-    tag: new TagConverger(deps),
-    package: new PackageConverger(deps),
-    tagged: new TaggedConverger(deps),
-    target: new TargetConverger(deps),
-    'external-repo': new ExternalRepoConverger(deps),
-    lookup: new LookupConverger(deps),
+    return fingerprint(this.local)
   }
 }
 
