@@ -1,10 +1,13 @@
 import type { Catalog } from '../../staging/catalog.ts'
-import type { Sql, Tx } from '../../staging/database.ts'
+import type { Tx } from '../../staging/database.ts'
 import { ensureProdEvent } from '../../staging/events.ts'
 import { lockRows } from '../../staging/lock-rows.ts'
 import { spendRemovals } from '../../staging/removal-budget.ts'
 import { deleteRows, insertRows, updateRows } from '../../staging/rows.ts'
+import { insertChecksums } from './checksums.ts'
+import { withoutDeletes } from './clashes.ts'
 import { changeOf, type TableChange } from './diff.ts'
+import { nvra } from './match.ts'
 import type { BuildTable, Row } from './tables.ts'
 
 /** Tables whose rows go only because prod's list no longer shows them: no history proves it, so they count. */
@@ -23,7 +26,7 @@ export async function passGate(
   changes: readonly TableChange[],
 ): Promise<{ changes: TableChange[]; stopped: number }> {
   let stopped = 0
-  const keptIds: Partial<Record<'rpm_id' | 'archive_id', Set<unknown>>> = {}
+  const stay = { rpms: new Set<unknown>(), archives: new Set<unknown>() }
   const passed: TableChange[] = []
   for (const change of changes) {
     const gate = GATED[change.spec.name]
@@ -31,20 +34,32 @@ export async function passGate(
       passed.push(change)
       continue
     }
-    const { allowed } = await spendRemovals(tx, gate, change.deletes.length)
-    const kept = change.deletes.slice(allowed)
+    // What hangs on an rpm that stays, stays uncounted.
+    const loose = withoutDeletes([change], stay)[0]?.deletes ?? []
+    const { allowed } = await spendRemovals(tx, gate, loose.length)
+    const kept = loose.slice(allowed)
     stopped += kept.length
-    if (change.spec.name === 'rpminfo') keptIds.rpm_id = new Set(kept.map((row) => row.id))
-    if (change.spec.name === 'archiveinfo') keptIds.archive_id = new Set(kept.map((row) => row.id))
-    passed.push({ ...change, deletes: change.deletes.slice(0, allowed) })
+    if (change.spec.name === 'rpminfo') for (const row of kept) stay.rpms.add(row.id)
+    if (change.spec.name === 'archiveinfo') for (const row of kept) stay.archives.add(row.id)
+    passed.push({ ...change, deletes: loose.slice(0, allowed) })
   }
-  const hangsOnKept = (row: Row): boolean =>
-    keptIds.rpm_id?.has(row.rpm_id) === true || keptIds.archive_id?.has(row.archive_id) === true
-  const rest = passed.map((change) => ({
+  return { changes: withoutNamesakes(withoutDeletes(passed, stay), changes, stay.rpms), stopped }
+}
+
+/** Leaves out new rpms whose NVRA an rpm has that was to go and stays, with what hangs on them. */
+function withoutNamesakes(
+  changes: readonly TableChange[],
+  before: readonly TableChange[],
+  staying: ReadonlySet<unknown>,
+): TableChange[] {
+  const rpms = changeOf(before, 'rpminfo')
+  const names = new Set((rpms?.deletes ?? []).filter(({ id }) => staying.has(id)).map(nvra))
+  const left = new Set((rpms?.inserts ?? []).filter((row) => names.has(nvra(row))).map(({ id }) => id))
+  const stays = (table: BuildTable, row: Row): boolean => left.has(table === 'rpminfo' ? row.id : row.rpm_id)
+  return changes.map((change) => ({
     ...change,
-    deletes: change.deletes.filter((row) => !hangsOnKept(row)),
+    inserts: left.size === 0 ? change.inserts : change.inserts.filter((row) => !stays(change.spec.name, row)),
   }))
-  return { changes: rest, stopped }
 }
 
 /** Locks, in one order, the rows that will be changed or deleted. Throws AgainError when somebody holds one. */
@@ -58,31 +73,38 @@ export async function lockChanged(tx: Tx, catalog: Catalog, changes: readonly Ta
   }
 }
 
-/** Writes the changes: deletes from the leaves up, then inserts and updates from the root down. Returns the rows written. */
+/**
+ * Writes the changes: deletes from the leaves up, then inserts and updates from the root down. Returns the rows written, and the
+ * staging event that the build row got, if it got one.
+ */
 export async function writeChanges(
   tx: Tx,
   catalog: Catalog,
   changes: readonly TableChange[],
   creation: { readonly event: number; readonly time: string },
-): Promise<number> {
+): Promise<{ rows: number; event: number | null }> {
   let rows = 0
+  let event: number | null = null
   const deletedRpms = ids(changeOf(changes, 'rpminfo')?.deletes)
   const deletedArchives = ids(changeOf(changes, 'archiveinfo')?.deletes)
-  rows += await deleteDependents(tx, catalog, deletedRpms, deletedArchives)
+  if (deletedRpms.length + deletedArchives.length > 0)
+    rows += await deleteDependents(tx, catalog, deletedRpms, deletedArchives)
   for (const { spec, deletes } of [...changes].reverse()) {
     rows += await deleteRows(tx, catalog, spec.name, spec.key, deletes)
   }
   for (const { spec, inserts, updates } of changes) {
-    const finish = spec.name === 'build' ? await withEvent(tx, [...inserts, ...updates], creation) : plain
-    rows += await insertRows(
-      tx,
-      catalog,
-      spec.name,
-      (await withoutHeldChecksums(tx, catalog, spec.name, inserts)).map(finish),
-    )
+    if (spec.name === 'rpm_checksum') {
+      rows += await insertChecksums(tx, catalog, inserts)
+      continue
+    }
+    const isBuild = spec.name === 'build'
+    if (isBuild && [...inserts, ...updates].some((row) => 'creation_time' in row))
+      event = await ensureProdEvent(tx, creation.event, creation.time)
+    const finish = (row: Row): Row => (isBuild ? withEvent(row, event) : row)
+    rows += await insertRows(tx, catalog, spec.name, inserts.map(finish))
     rows += await updateRows(tx, catalog, spec.name, spec.key, updates.map(finish))
   }
-  return rows
+  return { rows, event }
 }
 
 /** Everything that points to these rpms and archives, as reset_build clears it (kojihub.py). */
@@ -112,55 +134,9 @@ export async function deleteDependents(
   return rows
 }
 
-/** Checksums are unique over the whole table; one that another rpm holds counts as equal. */
-export async function heldChecksums(
-  sql: Sql,
-  catalog: Catalog,
-  checksums: readonly string[],
-): Promise<Set<string>> {
-  if (checksums.length === 0 || !catalog.has('rpm_checksum')) return new Set()
-  const rows = await sql.query<{ checksum: string }>(
-    'build.held-checksums',
-    'select checksum from rpm_checksum where checksum = any($1::text[])',
-    [checksums],
-  )
-  return new Set(rows.map((row) => row.checksum))
-}
-
-async function withoutHeldChecksums(
-  tx: Tx,
-  catalog: Catalog,
-  table: BuildTable,
-  rows: readonly Row[],
-): Promise<readonly Row[]> {
-  if (table !== 'rpm_checksum') return rows
-  const held = await heldChecksums(
-    tx,
-    catalog,
-    rows.map((row) => String(row.checksum)),
-  )
-  const taken = new Set<string>()
-  return rows.filter((row) => {
-    const checksum = String(row.checksum)
-    if (held.has(checksum) || taken.has(checksum)) return false
-    taken.add(checksum)
-    return true
-  })
-}
-
-/** `creation_time` becomes `create_event`: prod's id where it is free, with prod's time. */
-async function withEvent(
-  tx: Tx,
-  rows: readonly Row[],
-  creation: { readonly event: number; readonly time: string },
-): Promise<(row: Row) => Row> {
-  if (!rows.some((row) => 'creation_time' in row)) return plain
-  const event = await ensureProdEvent(tx, creation.event, creation.time)
-  return ({ creation_time, ...row }) => (creation_time === undefined ? row : { ...row, create_event: event })
-}
-
-function plain(row: Row): Row {
-  return row
+/** `creation_time` becomes `create_event`. */
+function withEvent({ creation_time, ...row }: Row, event: number | null): Row {
+  return creation_time === undefined || event === null ? row : { ...row, create_event: event }
 }
 
 function ids(rows: readonly Row[] | undefined): number[] {

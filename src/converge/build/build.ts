@@ -1,4 +1,5 @@
 import { SafetyError } from '../../errors.ts'
+import { getBuild } from '../../hub/calls-build.ts'
 import { listTagsOfBuild } from '../../hub/calls-tag.ts'
 import type { Key } from '../../model/key.ts'
 import { formatKey } from '../../model/key.ts'
@@ -6,23 +7,21 @@ import type { Expectation } from '../../model/outcome.ts'
 import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
-import { findBuilds } from '../identify.ts'
-import { skipped, waitFor } from '../wait.ts'
+import type { BuildRef } from '../identify.ts'
+import { MAX_WAITS, skipped, waitFor } from '../wait.ts'
 import { applyBuild, SETTLED } from './content.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
 import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
 import { ensureNameRefs, findPartRefs } from './refs.ts'
-import { removeBuild, removeFiles } from './remove.ts'
-import { findRow } from './row.ts'
-import { includeBuilds, isIncluded } from './scope-builds.ts'
+import { removeBuild, removePlaces } from './remove.ts'
+import { decideRow } from './row.ts'
+import { includeBuilds } from './scope-builds.ts'
+import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
 
 /** Looks at 0.1, 1 and 5 seconds fall into this. */
 const SETTLE_MS = 6_000
-
-/** How often a build waits for the builds that its archives contain before it is written without what is missing. */
-const MAX_WAITS = 20
 
 /**
  * A build: its row, types, rpms, signatures, checksums, archives, components, and its files.
@@ -41,29 +40,33 @@ export class BuildConverger implements Converger<BuildKey> {
     const prod = await observeBuild(hub, key.buildId, { priority: claim.priority, signal })
     const unmet = unmetOf(claim.expect, prod)
     if (prod === null) return this.#unknown(key)
+    const ref = refOf(isWhole(prod) ? prod.build : prod)
+    let standing = await readStanding(database, owner, ref)
+    if (isTakenOver(standing)) {
+      await disown(database, ref.id)
+      standing = await readStanding(database, owner, ref)
+    }
     if (!isWhole(prod)) {
-      const stagingId = (await findBuilds(database, owner, [refOf(prod)])).get(prod.id)
-      if (stagingId !== undefined)
-        return { ...(await removeBuild(this.#deps, claim, prod, stagingId)), unmet }
-      await removeFiles(this.#deps, prod.id)
+      const { own, placements } = standing
+      if (own !== null) return { ...(await removeBuild(this.#deps, claim, prod, { own, placements })), unmet }
+      await removePlaces(this.#deps, placements)
       return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet }
     }
 
-    const reason = await this.#whyOutside(prod, claim)
+    const reason = await this.#whyOutside(prod, standing, claim)
     if (reason !== null) return skipped(reason)
-    const parts = await findPartRefs(database, owner, prod)
-    const parked = new Set(claim.parkedDependencies.map(formatKey))
-    const missing = parts.missing.filter((part) => !parked.has(formatKey(part)))
-    if (missing.length > 0 && claim.waits < MAX_WAITS) {
-      await includeBuilds(database, missing, `component of build ${prod.build.id}`)
-      return waitFor(this.#deps, claim, missing, 'what its archives contain comes first')
-    }
-
-    const row = await findRow(database, owner, prod)
+    const row = decideRow(prod, standing)
     if (row.kind === 'owned-by') {
       const first: Key = { kind: 'build', buildId: row.prodId }
       return waitFor(this.#deps, claim, [first], 'another build of ours still has its NVR')
     }
+    const parts = await findPartRefs(database, owner, prod)
+    const missing = await this.#coming(claim, parts.missing)
+    if (missing.length > 0) {
+      await includeBuilds(database, missing, `component of build ${prod.build.id}`)
+      return waitFor(this.#deps, claim, missing, 'what its archives contain comes first')
+    }
+
     const btypes = [...prod.types.keys()]
     const placement = this.#deps.placement.choose({
       name: prod.build.packageName,
@@ -78,7 +81,7 @@ export class BuildConverger implements Converger<BuildKey> {
       unmet: [...unmet, ...(await this.#unsettled(prod, claim))],
       settles: prod.build.taskId === null && prod.build.cgId === null && claim.priority === 'live',
       prod,
-      row,
+      standing,
       names,
       parts: { rpms: new Map([...parts.rpms, ...externalRpms]), archives: parts.archives },
       placement,
@@ -114,12 +117,34 @@ export class BuildConverger implements Converger<BuildKey> {
     return tags.filter((_tag, i) => covered[i]).map((tag) => tag.name)
   }
 
+  /**
+   * Of what its archives contain and staging lacks: what may still come. Builds that prod has deleted since are named by its
+   * archives all the same, and never come.
+   */
+  async #coming(claim: Claim, missing: readonly Key[]): Promise<Key[]> {
+    const parked = new Set(claim.parkedDependencies.map(formatKey))
+    const open = missing.filter((part) => !parked.has(formatKey(part)))
+    if (open.length === 0 || claim.waits >= MAX_WAITS) return []
+    const ids = open.flatMap((part) => (part.kind === 'build' ? [part.buildId] : []))
+    const builds = await this.#deps.hub.read(
+      ids.map((id) => getBuild(id)),
+      { priority: claim.priority },
+    )
+    const complete = new Set(
+      builds.flatMap((build) => (build?.state === BUILD_STATE.complete ? [build.id] : [])),
+    )
+    return open.filter((part) => part.kind !== 'build' || complete.has(part.buildId))
+  }
+
   /** Koji never deletes a build row: prod not knowing one that we have from it means that this is not prod. */
   async #unknown(key: BuildKey): Promise<Converged> {
-    const owned = await findBuilds(this.#deps.database, this.#deps.owner, [
-      { id: key.buildId, name: '', version: '', release: '' },
-    ])
-    if (owned.has(key.buildId)) {
+    const owned = await this.#deps.database.query(
+      'build.owned-at-all',
+      `select 1 from staging_sync.owned where kind = 'build' and prod_id = $1
+       union all select 1 from build where id = $1 and create_event <= $2`,
+      [key.buildId, this.#deps.owner.seedEvent ?? -1],
+    )
+    if (owned.length > 0) {
       throw new SafetyError(
         'HUB_LOST_BUILD',
         `prod's hub does not know build ${key.buildId}, which came from it: this is another hub, nothing is removed`,
@@ -130,11 +155,9 @@ export class BuildConverger implements Converger<BuildKey> {
   }
 
   /** Why the build is left alone; null: it is in scope. */
-  async #whyOutside(prod: ProdBuild, claim: Claim): Promise<string | null> {
-    const { scope, database, owner, hub } = this.#deps
-    if (scope.builds === 'all') return null
-    if ((await findBuilds(database, owner, [refOf(prod.build)])).has(prod.build.id)) return null
-    if (await isIncluded(database, prod.build.id)) return null
+  async #whyOutside(prod: ProdBuild, standing: Standing, claim: Claim): Promise<string | null> {
+    const { scope, database, hub } = this.#deps
+    if (scope.builds === 'all' || standing.own !== null || standing.included) return null
     const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], { priority: claim.priority })
     for (const tag of tags) {
       if ((await scope.whyOutside(hub, database, tag.id, claim.priority)) === null) return null
@@ -143,7 +166,7 @@ export class BuildConverger implements Converger<BuildKey> {
   }
 }
 
-function refOf(build: Build): { id: number; name: string; version: string; release: string } {
+function refOf(build: Build): BuildRef {
   return { id: build.id, name: build.packageName, version: build.version, release: build.release }
 }
 

@@ -1,13 +1,12 @@
-import { KeyError } from '../../errors.ts'
+import { AgainError, KeyError } from '../../errors.ts'
 import { formatKey } from '../../model/key.ts'
 import type { Expectation, Outcome } from '../../model/outcome.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
-import type { Tx } from '../../staging/database.ts'
+import type { Sql, Tx } from '../../staging/database.ts'
 import { payDebts } from '../../staging/debt.ts'
 import { chooseIds } from '../../staging/ids.ts'
 import { readListingOfBuild } from '../../staging/listing.ts'
-import { recordOwned } from '../../staging/owned.ts'
 import { confirmPlacement } from '../../staging/placements.ts'
 import type { Placement } from '../../storage/placement.ts'
 import { announce } from '../announce.ts'
@@ -15,17 +14,21 @@ import type { Converged, Deps } from '../deps.ts'
 import { noteClashes } from '../settle.ts'
 import type { Clash } from '../versioned-diff.ts'
 import { lockChanged, passGate, writeChanges } from './apply.ts'
-import { changeOf, type TableChange } from './diff.ts'
-import { placeFiles, placeOf, removeOldFiles } from './files.ts'
-import { describeUse, findLocalUse, isUsed } from './local-use.ts'
-import { keysOf, type Look, lookAt, prodIds, type Subject } from './look.ts'
+import type { TableChange } from './diff.ts'
+import { formerPlaces, placeFiles, placeOf, removeFormer } from './files.ts'
+import { type Look, lookAt, prodIds, type Subject } from './look.ts'
+import { settleNamesakes } from './namesakes.ts'
+import { recordBuild } from './record.ts'
 import { nvrOf } from './row.ts'
+import type { Standing } from './standing.ts'
 
 export interface BuildWork extends Subject {
   readonly claim: Claim
   readonly unmet: readonly Expectation[]
   readonly placement: Placement
   readonly stagingVolume: string
+  /** as just read */
+  readonly standing: Standing
   /**
    * An import by hand (no task, no generator) is COMPLETE before its rpms are there, each comes in a transaction of its own,
    * and Fedora's bus tells of none of them: a new one is looked at again for some seconds.
@@ -38,88 +41,109 @@ export const SETTLED: Expectation = { subject: 'settled', claim: 'import' }
 
 /** Makes staging's rows and files of a COMPLETE build equal to prod's: look, place files, write rows, look again. */
 export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged> {
-  const { database, catalog, owner, queue } = deps
-  const { claim, prod } = work
-  const keyText = formatKey(claim.key)
-  const first = await lookAt(database, deps, work, prodIds)
-  const clashes = [...first.clashes, ...clashOfLocal(deps, work, first)]
-  const held = clashes.find((clash) => clash.kind === 'nvr' && clash.decision !== 'prod-won')
-  if (held !== undefined) {
-    await noteClashes(database, keyText, clashes)
-    const reason = `staging has its own ${nvrOf(prod)}`
-    return { outcome: { kind: 'held', reason, rows: 0 }, unmet: work.unmet, fenced: false }
-  }
-  const place = placeOf(work)
-  const placed = first.ownTree || (await work.placement.isPlaced(place))
-  if (first.changes.length === 0 && placed && work.row.kind === 'ours') {
-    await noteClashes(database, keyText, clashes)
+  const { database } = deps
+  const first = await lookAt(database, deps, work, { newIds: prodIds, known: work.standing })
+  const { clashes, ownTree } = first
+  if (first.blocked !== null) {
+    await noteIfAny(database, work, first)
     return { outcome: endOf(0, clashes, 0), unmet: work.unmet, fenced: false }
   }
-  if (first.ownTree) refuseWithoutFiles(work, first)
-  else await placeFiles(deps, work)
-  const inUse = await removalsInUse(deps, work, first)
-
-  const result = await database.transaction('build', async (tx) => {
-    const look = await lookAt(tx, deps, work, (table, ids) => chooseIds(tx, catalog, table, ids))
-    const gate = await passGate(tx, inUse.held ? withoutRemovals(look.changes) : look.changes)
-    await lockChanged(tx, catalog, gate.changes)
-    await deps.names.verify(tx, 'package', new Map([[prod.build.packageName, work.names.packageId]]))
-    const { creationEvent, creationTime } = prod.build
-    const rows = await writeChanges(tx, catalog, gate.changes, { event: creationEvent, time: creationTime })
-    await recordBuild(tx, work, look)
-    if (!first.ownTree) await confirmPlacement(tx, place.record)
-    if (gate.changes.some(touchesRepos) && look.present !== null) {
-      const listing = await readListingOfBuild(tx, look.wanted.build[0]?.id as number)
-      await announce(
-        tx,
-        deps,
-        listing.map((entry) => entry.tagId),
-      )
-    }
-    await noteClashes(tx, keyText, [...clashes, ...inUse.clashes])
-    if (work.settles && startsAnew(look)) {
-      await queue.markIn(tx, [{ key: claim.key, priority: claim.priority, expect: [SETTLED] }])
-    }
-    await queue.fence(tx, claim, { relook: work.unmet })
-    return { rows, stopped: gate.stopped }
-  })
-  await payDebts(database, catalog, owner.userId)
-  if (!first.ownTree) await removeOldFiles(deps, work)
-  return {
-    outcome: endOf(result.rows, [...clashes, ...inUse.clashes], result.stopped),
-    unmet: work.unmet,
-    fenced: true,
+  const former = ownTree ? [] : formerPlaces(work, first.placements)
+  const placed = ownTree || (await work.placement.isPlaced(placeOf(work)))
+  if (first.changes.length === 0 && placed && first.row.kind === 'ours') {
+    await removeFormer(deps, work, former)
+    await noteIfAny(database, work, first)
+    return { outcome: filesToo(endOf(0, clashes, 0), former.length > 0), unmet: work.unmet, fenced: false }
   }
+  if (ownTree) refuseWithoutFiles(work, first)
+  else await placeFiles(deps, work)
+
+  let written: Written
+  try {
+    written = await database.transaction('build', (tx) => write(tx, deps, work, first))
+  } catch (error) {
+    const settled = await settleNamesakes(deps, work, first, error)
+    if (settled === null) throw error
+    return settled
+  }
+  await payDebts(database, deps.catalog, deps.owner.userId)
+  await removeFormer(deps, work, former)
+  await lookOnceMore(deps, work, written)
+  const outcome = endOf(written.rows, written.clashes, written.stopped)
+  return { outcome: filesToo(outcome, !placed || former.length > 0), unmet: work.unmet, fenced: true }
 }
 
-/** The build comes to staging with this, for the first time or after a reset. */
-function startsAnew(look: Look): boolean {
-  return look.present?.tables.build[0]?.state !== BUILD_STATE.complete
+interface Written {
+  readonly rows: number
+  /** removals that the gate stopped */
+  readonly stopped: number
+  readonly clashes: readonly Clash[]
 }
 
-/** Where staging has a build of the same NVR that is its own: adopted when it holds the same content, else a clash. */
-function clashOfLocal(deps: Deps, work: BuildWork, look: Look): Clash[] {
-  if (work.row.kind !== 'local' || look.present === null) return []
-  const sameContent =
-    look.matched.newRpms.length === 0 &&
-    look.matched.newArchives.length === 0 &&
-    look.present.tables.build[0]?.state === BUILD_STATE.complete &&
-    !look.changes.some(
-      ({ spec, updates, deletes }) =>
-        (spec.name === 'rpminfo' || spec.name === 'archiveinfo') &&
-        (deletes.length > 0 || updates.some((row) => 'payloadhash' in row || 'checksum' in row)),
+async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<Written> {
+  const { catalog, queue } = deps
+  const { claim, prod } = work
+  const look = await lookAt(tx, deps, work, {
+    newIds: (table, ids) => chooseIds(tx, catalog, table, ids),
+  })
+  if (!sameCourse(first, look)) {
+    throw new AgainError('BUILD_OTHER_ROW', `${nvrOf(prod)}: staging changed while its files were placed`)
+  }
+  const gate = look.recycled ? { changes: look.changes, stopped: 0 } : await passGate(tx, look.changes)
+  await lockChanged(tx, catalog, gate.changes)
+  await deps.names.verify(tx, 'package', new Map([[prod.build.packageName, work.names.packageId]]))
+  const { creationEvent, creationTime } = prod.build
+  const { rows, event } = await writeChanges(tx, catalog, gate.changes, {
+    event: creationEvent,
+    time: creationTime,
+  })
+  await recordBuild(tx, prod, look, {
+    changes: gate.changes,
+    event: event ?? (look.present?.createEvent as number),
+  })
+  if (!first.ownTree) await confirmPlacement(tx, placeOf(work).record)
+  if (gate.changes.some(touchesRepos) && look.present !== null) {
+    const listing = await readListingOfBuild(tx, look.present.buildId)
+    await announce(
+      tx,
+      deps,
+      listing.map((entry) => entry.tagId),
     )
-  if (sameContent) return []
-  const { build } = deps.conflicts
-  return [
-    {
-      subject: nvrOf(work.prod),
-      kind: 'nvr',
-      prod: look.wanted,
-      local: look.present.tables,
-      decision: build === 'prod-wins' ? 'prod-won' : build === 'hold' ? 'held' : 'local-won',
+  }
+  await noteIfAny(tx, work, look)
+  if (work.settles && look.present?.state !== BUILD_STATE.complete) {
+    await queue.markIn(tx, [{ key: claim.key, priority: claim.priority, expect: [SETTLED] }])
+  }
+  await queue.fence(tx, claim, { relook: work.unmet })
+  return { rows, stopped: gate.stopped, clashes: look.clashes }
+}
+
+/** What was decided before the files were placed still holds. */
+function sameCourse(first: Look, now: Look): boolean {
+  return (
+    first.row.kind === now.row.kind &&
+    first.row.id === now.row.id &&
+    first.ownTree === now.ownTree &&
+    now.blocked === null
+  )
+}
+
+/** Somebody who wrote between our read and our commit has made a difference: the key is due again. */
+async function lookOnceMore(deps: Deps, work: BuildWork, written: Written): Promise<void> {
+  if (written.stopped > 0) return
+  const isEqual = await lookAt(deps.database, deps, work, { newIds: prodIds }).then(
+    (look) => look.changes.length === 0,
+    (error) => {
+      if (error instanceof AgainError || error instanceof KeyError) return false
+      throw error
     },
-  ]
+  )
+  if (!isEqual) await deps.queue.mark([{ key: work.claim.key, priority: work.claim.priority }])
+}
+
+async function noteIfAny(sql: Sql, work: BuildWork, look: Look): Promise<void> {
+  if (look.clashes.length > 0 || look.clashesOpen)
+    await noteClashes(sql, formatKey(work.claim.key), look.clashes)
 }
 
 /** No row without its file: in staging's own tree there is nobody to bring the files of what is new. */
@@ -138,77 +162,20 @@ function refuseWithoutFiles(work: BuildWork, look: Look): void {
   )
 }
 
-async function removalsInUse(
-  deps: Deps,
-  work: BuildWork,
-  look: Look,
-): Promise<{ held: boolean; clashes: readonly Clash[] }> {
-  const rpmIds = (changeOf(look.changes, 'rpminfo')?.deletes ?? []).map((row) => row.id as number)
-  const archiveIds = (changeOf(look.changes, 'archiveinfo')?.deletes ?? []).map((row) => row.id as number)
-  const buildId = look.present?.tables.build[0]?.id as number | undefined
-  if (buildId === undefined || rpmIds.length + archiveIds.length === 0) return { held: false, clashes: [] }
-  const use = await findLocalUse(deps.database, deps.owner, buildId, { rpmIds, archiveIds })
-  if (!isUsed(use)) return { held: false, clashes: [] }
-  const held = deps.conflicts.onRemoved === 'hold'
-  const clash: Clash = {
-    subject: `${nvrOf(work.prod)}: what prod removed is used in ${describeUse(use)}`,
-    kind: 'on_removed',
-    prod: null,
-    local: { rpmIds, archiveIds, ...use },
-    decision: held ? 'held' : 'prod-won',
-  }
-  return { held, clashes: [clash] }
-}
-
-function withoutRemovals(changes: readonly TableChange[]): TableChange[] {
-  return changes.map((change) => ({ ...change, deletes: [] }))
-}
-
 /** Changes that make a repo stale though no versioned row changes. */
 function touchesRepos({ spec, updates }: TableChange): boolean {
-  if (spec.name !== 'build') return ['rpminfo', 'rpmsigs', 'archiveinfo', 'rpm_checksum'].includes(spec.name)
+  if (spec.name !== 'build') return ['rpminfo', 'rpmsigs', 'archiveinfo'].includes(spec.name)
   return updates.some((row) => 'volume_id' in row || 'release' in row)
-}
-
-async function recordBuild(tx: Tx, work: BuildWork, look: Look): Promise<void> {
-  const buildId = look.wanted.build[0]?.id as number
-  await recordOwned(tx, 'build', [{ prodId: work.prod.build.id, stagingId: buildId, digest: look.digest }])
-  const gone = [
-    ['rpm', changeOf(look.changes, 'rpminfo')],
-    ['archive', changeOf(look.changes, 'archiveinfo')],
-  ] as const
-  for (const [kind, change] of gone) {
-    const ids = (change?.deletes ?? []).map((row) => row.id)
-    if (ids.length === 0) continue
-    await tx.query(
-      'build.forget-parts',
-      'delete from staging_sync.owned where kind = $1 and staging_id = any($2::bigint[])',
-      [kind, ids],
-    )
-  }
-  await recordOwned(
-    tx,
-    'rpm',
-    work.prod.rpms.map(({ rpm }, i) => ({ prodId: rpm.id, stagingId: look.wanted.rpminfo[i]?.id as number })),
-  )
-  await recordOwned(
-    tx,
-    'archive',
-    work.prod.archives.map(({ archive }, i) => ({
-      prodId: archive.id,
-      stagingId: look.wanted.archiveinfo[i]?.id as number,
-    })),
-  )
-  await tx.query(
-    'build.record-sigkeys',
-    'insert into staging_sync.sigkey (sigkey) select unnest($1::text[]) on conflict do nothing',
-    [keysOf(work.prod)],
-  )
 }
 
 function endOf(rows: number, clashes: readonly Clash[], stopped: number): Outcome {
   if (stopped > 0) return { kind: 'held', reason: `${stopped} unproved removals are over the budget`, rows }
   const held = clashes.filter((clash) => clash.decision === 'held')
-  if (held.length > 0) return { kind: 'held', reason: held.map((clash) => clash.subject).join('; '), rows }
+  if (held.length > 0)
+    return { kind: 'held', reason: held.map((clash) => `${clash.kind}: ${clash.subject}`).join('; '), rows }
   return rows > 0 ? { kind: 'applied', rows } : { kind: 'unchanged' }
+}
+
+function filesToo(outcome: Outcome, moved: boolean): Outcome {
+  return moved && outcome.kind === 'unchanged' ? { kind: 'applied', rows: 0 } : outcome
 }

@@ -2,15 +2,17 @@ import { draftRelease } from '../../model/paths.ts'
 import {
   forgetPlacement,
   intendPlacement,
-  listPlacements,
   type PlacementIntent,
+  type PlacementRecord,
 } from '../../staging/placements.ts'
 import type { PlacedBuild } from '../../storage/placement.ts'
 import type { Deps } from '../deps.ts'
 import type { BuildWork } from './content.ts'
 
+type Place = PlacedBuild & { readonly record: PlacementIntent }
+
 /** Where the files of a build belong, as the placement and as our record name it. */
-export function placeOf(work: BuildWork): PlacedBuild & { readonly record: PlacementIntent } {
+export function placeOf(work: BuildWork): Place {
   const { build, rpms, archives } = work.prod
   const names = { name: build.packageName, version: build.version, release: build.release }
   const volumes = { prodVolume: build.volumeName, stagingVolume: work.stagingVolume }
@@ -30,18 +32,34 @@ export async function placeFiles(deps: Deps, work: BuildWork): Promise<void> {
   await work.placement.place(place)
 }
 
+/** Of the places that are recorded: those where the files were before. */
+export function formerPlaces(work: BuildWork, places: readonly PlacementRecord[]): PlacementRecord[] {
+  const now = placeOf(work)
+  return places.filter(
+    (place) =>
+      place.stagingVolume !== now.stagingVolume ||
+      place.name !== now.name ||
+      place.version !== now.version ||
+      place.release !== now.release,
+  )
+}
+
 /**
- * After the rows: takes away where the files stood before (another volume). The name that a promoted draft had stays as a
- * link, as Koji's promotion leaves it (kojihub.py promote_build).
+ * After the rows: takes away where the files stood before (another volume, a draft's name). The name that a promoted draft had
+ * becomes a link to the new one, as in Koji (kojihub.py _promote_build), and goes when the build goes.
  */
-export async function removeOldFiles(deps: Deps, work: BuildWork): Promise<void> {
+export async function removeFormer(
+  deps: Deps,
+  work: BuildWork,
+  former: readonly PlacementRecord[],
+): Promise<void> {
   const now = placeOf(work)
   const draft = draftRelease(now.release, now.buildId)
-  for (const place of await listPlacements(deps.database, { prodBuildIds: [now.buildId] })) {
-    const current =
-      place.stagingVolume === now.stagingVolume && place.version === now.version && place.name === now.name
-    if (current && (place.release === now.release || place.release === draft)) continue
-    await deps.placement.byMode(place.mode).remove({ ...place, buildId: now.buildId, withoutFiles: false })
+  // The draft's name last: it is a link on the volume that the build was on when it was promoted.
+  const order = [...former].sort((a, b) => Number(a.release === draft) - Number(b.release === draft))
+  for (const place of order) {
+    const before = { ...place, buildId: now.buildId, withoutFiles: false }
+    await deps.placement.byMode(place.mode).remove(before, now)
     await forgetPlacement(deps.database, place)
   }
 }

@@ -1,41 +1,50 @@
-import { createHash } from 'node:crypto'
-import { toKojiJson } from '../../model/koji-json.ts'
-import { parseKojiJson } from '../../model/koji-json-parse.ts'
+import { AgainError } from '../../errors.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Sql } from '../../staging/database.ts'
-import { findOwned } from '../../staging/owned.ts'
-import { listPlacements } from '../../staging/placements.ts'
+import type { PlacementRecord } from '../../staging/placements.ts'
 import type { Deps } from '../deps.ts'
 import type { Clash } from '../versioned-diff.ts'
-import { heldChecksums } from './apply.ts'
+import { type Base, cellsOf, editedColumns } from './base.ts'
+import { settleChecksums } from './checksums.ts'
+import { clashOfNvr, clashOfRemoval, clashOfUse, editClash } from './clashes.ts'
 import { diffTables, type TableChange } from './diff.ts'
-import { type Matched, matchParts } from './match.ts'
+import { type Matched, matchParts, NOTHING_PRESENT } from './match.ts'
 import type { ProdBuild } from './observe.ts'
-import { type PresentBuild, readPresent } from './present.ts'
+import { readPresent, withoutLocalParts } from './present.ts'
 import type { NameRefs, PartRefs } from './refs.ts'
-import type { BuildRow } from './row.ts'
+import { type BuildRow, decideRow } from './row.ts'
+import { isTakenOver, type OwnRow, readStanding, type Standing } from './standing.ts'
 import { BUILD_TABLES, type Row, type Tables } from './tables.ts'
 import { type Refs, wantedTables } from './wanted.ts'
 
-/** What to look at: a build of prod and the row of staging that it is or shall be. */
+/** What to look at: a build of prod, with staging's ids of all that it points to. */
 export interface Subject {
   readonly prod: ProdBuild
-  readonly row: BuildRow
   readonly names: NameRefs
   readonly parts: Pick<PartRefs, 'rpms' | 'archives'>
 }
 
 /** The difference between both sides as it is now. */
 export interface Look {
-  readonly present: PresentBuild | null
-  readonly matched: Matched
+  readonly row: BuildRow
+  /** null: staging has no such row */
+  readonly present: { readonly buildId: number; readonly state: number; readonly createEvent: number } | null
   readonly wanted: Tables
+  readonly matched: Matched
+  /** What policy lets be written. */
   readonly changes: readonly TableChange[]
   readonly clashes: readonly Clash[]
-  /** The build stands in staging's own tree (seeded, or made there): its files and volume are not ours to move. */
+  /** A clash that keeps everything of this build as it is. */
+  readonly blocked: Clash | null
+  /** Prod's hub, or staging's people, made the row anew: what goes, goes for that reason. */
+  readonly recycled: boolean
+  /** Its files and volume are not ours to move: it stands in staging's own tree (seeded, or made there), or was moved there. */
   readonly ownTree: boolean
-  /** digest of the wanted build row, recorded when applied */
-  readonly digest: string
+  /** what is recorded as applied */
+  readonly base: Base['cells']
+  readonly placements: readonly PlacementRecord[]
+  /** the key has open clashes */
+  readonly clashesOpen: boolean
 }
 
 /** Ids for what is new; before the transaction prod's own do. */
@@ -46,132 +55,196 @@ export type NewIds = (
 
 export const prodIds: NewIds = async (_table, ids) => new Map(ids.map((id) => [id, id]))
 
-/** Reads staging's side of a build and diffs it with prod's. Writes nothing but what `newIds` takes from sequences. */
-export async function lookAt(sql: Sql, deps: Deps, subject: Subject, newIds: NewIds): Promise<Look> {
+/**
+ * Reads staging's side of a build and diffs it with prod's. Writes nothing but what `newIds` takes from sequences. `known`: the
+ * standing, if it was just read. Throws what `decideRow` throws, AgainError BUILD_OTHER_ROW.
+ */
+export async function lookAt(
+  sql: Sql,
+  deps: Deps,
+  subject: Subject,
+  options: { readonly newIds: NewIds; readonly known?: Standing },
+): Promise<Look> {
   const { catalog, owner, conflicts } = deps
-  const { prod, row, names, parts } = subject
-  const keys = await seenKeys(sql, prod)
-  const rowId = row.kind === 'none' || row.kind === 'owned-by' ? null : row.id
-  const local = row.kind === 'local'
-  const present =
-    rowId === null ? null : await readPresent(sql, catalog, owner, rowId, { prodKeys: keys, all: local })
-  const matched = await matchParts(sql, prod, present, local)
-  const [builds, rpms, archives] = [
-    rowId === null ? await newIds('build', [prod.build.id]) : new Map([[prod.build.id, rowId]]),
-    await newIds('rpminfo', matched.newRpms),
-    await newIds('archiveinfo', matched.newArchives),
-  ]
-  const placed = await listPlacements(sql, { prodBuildIds: [prod.build.id] })
-  // A row that a removal left bare (reset, deleted) has no files anywhere: it starts anew.
-  const hasContent = present !== null && present.tables.build[0]?.state === BUILD_STATE.complete
-  const ownTree = hasContent && placed.length === 0
+  const { prod, names, parts } = subject
+  const { build } = prod
+  const standing = options.known ?? (await readStanding(sql, owner, { ...build, name: build.packageName }))
+  if (isTakenOver(standing)) throw otherRow(prod)
+  const row = decideRow(prod, standing)
+  if (row.kind === 'owned-by') throw otherRow(prod)
+  const isLocal = row.kind === 'local'
+  const present = row.id === null ? null : await readPresent(sql, catalog, row.id, owner.seedEvent)
+  if (row.id !== null && present === null) throw otherRow(prod)
+  const tables = present === null ? NOTHING : isLocal ? present.tables : withoutLocalParts(present)
+  const matched = await matchParts(sql, owner, prod, { ids: present ?? NOTHING_PRESENT, tables }, isLocal)
+  const { newIds } = options
+  const builds = row.id === null ? await newIds('build', [build.id]) : new Map([[build.id, row.id]])
+  const rpms = matched.newRpms.length === 0 ? matched.rpms : await newIds('rpminfo', matched.newRpms)
+  const archives =
+    matched.newArchives.length === 0 ? matched.archives : await newIds('archiveinfo', matched.newArchives)
   const refs: Refs = {
     ...names,
-    volumeId: ownTree ? (present?.tables.build[0]?.volume_id as number) : names.volumeId,
-    buildId: builds.get(prod.build.id) as number,
+    buildId: builds.get(build.id) as number,
     rpms: new Map([...parts.rpms, ...matched.rpms, ...rpms]),
     archives: new Map([...parts.archives, ...matched.archives, ...archives]),
   }
-  const wanted = wantedTables(prod, refs)
-  const changes = await settleChecksums(sql, deps, prod, diffTables(wanted, present?.tables ?? NOTHING))
+  const prodTables = wantedTables(prod, refs)
+  const wantedRow = prodTables.build[0] as Row
+  const presentRow = tables.build[0]
 
-  const digest = digestOf(wanted.build[0] as Row)
-  const before = (await findOwned(sql, 'build', [prod.build.id])).get(prod.build.id)?.digest ?? null
-  const now = present === null ? null : digestOf(present.tables.build[0] as Row)
-  const edited = row.kind === 'ours' && hasContent && before !== null && now !== before && now !== digest
-  const clashes: Clash[] = edited
-    ? [
-        {
-          subject: 'build row',
-          kind: 'edited',
-          prod: wanted.build[0],
-          local: present?.tables.build[0],
-          decision:
-            conflicts.build === 'prod-wins' ? 'prod-won' : conflicts.build === 'hold' ? 'held' : 'local-won',
-        },
-      ]
-    : []
-  const keepsRow = edited && conflicts.build !== 'prod-wins'
+  const isComplete = presentRow?.state === BUILD_STATE.complete
+  const nvrClash = clashOfNvr(conflicts, prod, row, { tables, wanted: prodTables, matched })
+  const removed = row.kind === 'ours' && !isComplete && wasRemovedHere(standing.own, presentRow, wantedRow)
+  const removalClash = removed ? clashOfRemoval(conflicts, prod, presentRow as Row) : null
+  const blocked =
+    [nvrClash, removalClash].find((clash) => clash != null && clash.decision !== 'prod-won') ?? null
+
+  const base = row.kind === 'ours' && isComplete ? (standing.own?.base ?? null) : null
+  // A build that a removal left bare has no files anywhere; what prod wins of a local one gets prod's.
+  const inOwnTree = isComplete && standing.placements.length === 0 && nvrClash === null
+  const edited = (base === null ? [] : editedColumns(base, presentRow as Row, wantedRow)).filter(
+    (column) => !(inOwnTree && column === 'volume_id'),
+  )
+  const kept = conflicts.build === 'prod-wins' ? [] : edited
+  const ownTree = inOwnTree || kept.some((column) => PLACE_COLUMNS.has(column))
+  const wanted = keepColumns(prodTables, presentRow, [
+    ...kept,
+    ...(inOwnTree ? ['volume_id'] : []),
+    ...(keepsEvent(standing.own, prod) ? ['creation_time'] : []),
+  ])
+
+  const replaced = replacedRpms(tables, wanted)
+  const compared = withoutLocalSigs(tables, prod, standing.sigkeys, replaced)
+  const all = diffTables(wanted, compared)
+  const held = clashOfUse(conflicts, prod, all, matched.used)
+  const changes = await settle(sql, deps, prod, held.changes, replaced)
+  const clashes = [nvrClash, removalClash, editClash(conflicts, edited, presentRow, wantedRow), held.clash]
   return {
-    present,
-    matched,
+    row,
+    present:
+      present === null || row.id === null
+        ? null
+        : { buildId: row.id, state: presentRow?.state as number, createEvent: present.createEvent },
     wanted,
-    changes: keepsRow ? changes.filter(({ spec }) => spec.name !== 'build') : changes,
-    clashes,
+    matched,
+    changes: blocked === null ? withoutTask(row, nvrClash, changes) : [],
+    clashes: clashes.filter((clash) => clash !== null),
+    blocked,
+    recycled: isLocal || !isComplete || presentRow?.creation_time !== wanted.build[0]?.creation_time,
     ownTree,
-    digest: keepsRow && before !== null ? before : digest,
+    base: { ...cellsOf(wanted.build[0] as Row), ...pick(base, kept) },
+    placements: standing.placements,
+    clashesOpen: standing.clashes,
   }
 }
 
 const NOTHING = Object.fromEntries(BUILD_TABLES.map(({ name }) => [name, []])) as unknown as Tables
 
-/**
- * The checksum table is a cache of each hub: what staging's hub cached itself stays as long as its signature does, and a
- * checksum that another rpm holds counts as equal.
- */
-async function settleChecksums(
-  sql: Sql,
-  deps: Deps,
-  prod: ProdBuild,
-  changes: readonly TableChange[],
-): Promise<TableChange[]> {
-  const goneSigs = new Set(
-    changes.flatMap(({ spec, deletes }) =>
-      spec.name === 'rpmsigs' ? deletes.map((row) => `${row.rpm_id} ${row.sigkey}`) : [],
-    ),
+/** Columns that say where the files of a build are. */
+const PLACE_COLUMNS: ReadonlySet<string> = new Set(['volume_id', 'pkg_id', 'version', 'release'])
+
+function otherRow(prod: ProdBuild): AgainError {
+  return new AgainError(
+    'BUILD_OTHER_ROW',
+    `build ${prod.build.id}: staging's row changed while it was looked at`,
   )
-  const result: TableChange[] = []
-  for (const change of changes) {
-    if (change.spec.name !== 'rpm_checksum') {
-      result.push(change)
-      continue
-    }
-    if (!deps.catalog.has('rpm_checksum')) continue
-    const unsupported = prod.rpms.some(({ checksums }) => checksums === 'unsupported')
-    const held = await heldChecksums(
-      sql,
-      deps.catalog,
-      change.inserts.map((row) => String(row.checksum)),
-    )
-    const rest = {
-      ...change,
-      inserts: change.inserts.filter((row) => !held.has(String(row.checksum))),
-      updates: unsupported ? [] : change.updates,
-      deletes: change.deletes.filter((row) => goneSigs.has(`${row.rpm_id} ${row.sigkey}`)),
-    }
-    if (rest.inserts.length + rest.updates.length + rest.deletes.length > 0) result.push(rest)
+}
+
+/** Staging's people deleted, cancelled or reset what we had applied. Of seeded rows only the time tells: a new one is prod's doing. */
+function wasRemovedHere(own: OwnRow | null, present: Row | undefined, wanted: Row): boolean {
+  if (own === null) return false
+  if (own.base === null) return present?.creation_time === wanted.creation_time
+  return Object.keys(own.base.cells).length > 0
+}
+
+/**
+ * The event of the row stands for prod's, once it was applied, though its time may differ: where prod's event has an id that staging
+ * gave to an event of its own, the row points to a fresh one (events.ts `ensureProdEvent`).
+ */
+function keepsEvent(own: OwnRow | null, prod: ProdBuild): boolean {
+  return own?.base?.prodEvent === prod.build.creationEvent
+}
+
+/** The wanted tables with some columns of the build row as they are; an rpm's `draft` is its build's (schema.sql, a foreign key). */
+function keepColumns(wanted: Tables, present: Row | undefined, columns: readonly string[]): Tables {
+  const [row] = wanted.build
+  if (row === undefined || present === undefined || columns.length === 0) return wanted
+  const kept = { ...row, ...Object.fromEntries(columns.map((name) => [name, present[name] ?? null])) }
+  if (!columns.includes('draft')) return { ...wanted, build: [kept] }
+  return {
+    ...wanted,
+    build: [kept],
+    rpminfo: wanted.rpminfo.map((rpm) => ({ ...rpm, draft: kept.draft ?? null })),
   }
-  return result
 }
 
-/** Keys whose signatures are prod's: those ever seen, and those of this answer. */
-async function seenKeys(sql: Sql, prod: ProdBuild): Promise<Set<string>> {
-  const rows = await sql.query<{ sigkey: string }>('build.sigkeys', 'select sigkey from staging_sync.sigkey')
-  return new Set([...rows.map((row) => row.sigkey), ...keysOf(prod)])
+/** Staging's ids of rpms that get another payload: whatever was signed or summed there is of the old one. */
+function replacedRpms(present: Tables, wanted: Tables): Set<number> {
+  const payload = new Map(wanted.rpminfo.map((row) => [row.id, row.payloadhash]))
+  const other = present.rpminfo.filter(
+    ({ id, payloadhash }) => (payload.get(id) ?? payloadhash) !== payloadhash,
+  )
+  return new Set(other.map(({ id }) => id as number))
 }
 
+/** Signatures by keys that were never seen from prod are staging's own, and none of our business. */
+function withoutLocalSigs(
+  tables: Tables,
+  prod: ProdBuild,
+  sigkeys: readonly string[],
+  replaced: ReadonlySet<number>,
+): Tables {
+  const prods = new Set([...sigkeys, ...keysOf(prod)])
+  const counts = (sig: Row): boolean => prods.has(String(sig.sigkey)) || replaced.has(sig.rpm_id as number)
+  return { ...tables, rpmsigs: tables.rpmsigs.filter(counts) }
+}
+
+/** Signing keys of a build. */
 export function keysOf(prod: ProdBuild): string[] {
   return [...new Set(prod.rpms.flatMap(({ sigs }) => sigs.map((sig) => sig.sigkey)))].sort()
 }
 
-/** Of the fields of a build row that have no history: the three-way comparison needs what was last applied. */
-function digestOf(row: Row): string {
-  const spec = BUILD_TABLES[0]
-  const cells = (spec?.values ?? []).map((column) => {
-    const cell = row[column] ?? null
-    return column === 'extra' && cell !== null
-      ? canonicalJson(String(cell))
-      : cell === null
-        ? null
-        : String(cell)
-  })
-  return createHash('sha256').update(JSON.stringify(cells)).digest('hex')
+async function settle(
+  sql: Sql,
+  deps: Deps,
+  prod: ProdBuild,
+  changes: readonly TableChange[],
+  replaced: ReadonlySet<number>,
+): Promise<TableChange[]> {
+  const gone = new Set([...replaced].map(String))
+  for (const { spec, deletes } of changes) {
+    if (spec.name === 'rpmsigs') for (const row of deletes) gone.add(`${row.rpm_id} ${row.sigkey}`)
+    if (spec.name === 'rpminfo') for (const row of deletes) gone.add(String(row.id))
+  }
+  const result: TableChange[] = []
+  for (const change of changes) {
+    const settled =
+      change.spec.name === 'rpm_checksum'
+        ? await settleChecksums(sql, deps.catalog, prod, change, gone)
+        : change
+    if (settled.inserts.length + settled.updates.length + settled.deletes.length > 0) result.push(settled)
+  }
+  return result
 }
 
-function canonicalJson(text: string): string {
-  try {
-    return toKojiJson(parseKojiJson(text))
-  } catch {
-    return text
-  }
+/** A row that is taken over is no longer the outcome of staging's own task. */
+function withoutTask(
+  row: BuildRow,
+  nvrClash: Clash | null,
+  changes: readonly TableChange[],
+): readonly TableChange[] {
+  if (row.kind !== 'recycle' && nvrClash === null) return changes
+  return changes.map((change) =>
+    change.spec.name === 'build'
+      ? { ...change, updates: change.updates.map((update) => ({ ...update, task_id: null })) }
+      : change,
+  )
+}
+
+function pick(base: Base | null, columns: readonly string[]): Record<string, string> {
+  const found = columns.flatMap((name): [string, string][] => {
+    const digest = base?.cells[name]
+    return digest === undefined ? [] : [[name, digest]]
+  })
+  return Object.fromEntries(found)
 }

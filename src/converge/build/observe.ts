@@ -1,6 +1,7 @@
 import { AgainError } from '../../errors.ts'
 import { getBuild, getBuildType } from '../../hub/calls-build.ts'
 import { getRPMChecksums, listArchives, listRPMs, queryRPMSigs } from '../../hub/calls-content.ts'
+import { HubFault } from '../../hub/fault.ts'
 import type { Hub, ReadOptions } from '../../hub/hub.ts'
 import {
   type Archive,
@@ -11,6 +12,7 @@ import {
   type RpmChecksum,
   type RpmSig,
 } from '../../model/records.ts'
+import { Together } from './together.ts'
 
 /** A COMPLETE build as prod shows it, whole. */
 export interface ProdBuild {
@@ -79,38 +81,37 @@ async function readOnce(
   if (rpms.length === 0 && archives.length === 0) return { ...content, rpms: [], archives: [] }
   const typed = TYPED.filter((type) => archives.some((archive) => archive.btype === type))
 
-  const [sigs, checksums, byType, rpmParts, archiveParts, [after, rpmsAfter]] = await Promise.all([
-    hub.read(
-      rpms.map((rpm) => queryRPMSigs({ rpmId: rpm.id })),
-      options,
-    ),
-    hub.read(
-      rpms.map((rpm) => getRPMChecksums(rpm.id)),
-      options,
-    ),
-    hub.read(
-      typed.map((type) => listArchives({ buildId, type })),
-      options,
-    ),
-    hub.read(
-      archives.map((archive) => listRPMs({ imageId: archive.id })),
-      options,
-    ),
-    hub.read(
-      archives.map((archive) => listArchives({ imageId: archive.id })),
-      options,
-    ),
-    hub.read([getBuild(buildId), listRPMs({ buildId })], options),
-  ])
-  if (!sameBuild(first, after) || idsOf(rpms) !== idsOf(rpmsAfter)) return 'torn'
-  const detailed = new Map(byType.flat().map((archive) => [archive.id, archive]))
+  const parts = new Together()
+  const sigs = parts.add(rpms.map((rpm) => queryRPMSigs({ rpmId: rpm.id })))
+  const checksums = parts.add(rpms.map((rpm) => getRPMChecksums(rpm.id)))
+  const byType = parts.add(typed.map((type) => listArchives({ buildId, type })))
+  const rpmParts = parts.add(archives.map((archive) => listRPMs({ imageId: archive.id })))
+  const archiveParts = parts.add(archives.map((archive) => listArchives({ imageId: archive.id })))
+  const confirm = parts.last([getBuild(buildId), listRPMs({ buildId }), listArchives({ buildId })])
+  try {
+    await parts.read(hub, options)
+  } catch (error) {
+    // An rpm that went meanwhile is a fault of getRPMChecksums.
+    if (!(error instanceof HubFault)) throw error
+    const [now, rpmsNow] = await hub.read([getBuild(buildId), listRPMs({ buildId })], options)
+    if (sameBuild(first, now) && idsOf(rpms) === idsOf(rpmsNow)) throw error
+    return 'torn'
+  }
+  const [after, rpmsAfter, archivesAfter] = confirm()
+  const same = idsOf(rpms) === idsOf(rpmsAfter) && idsOf(archives) === idsOf(archivesAfter)
+  if (!sameBuild(first, after) || !same) return 'torn'
+  const detailed = new Map(
+    byType()
+      .flat()
+      .map((archive) => [archive.id, archive]),
+  )
   return {
     ...content,
-    rpms: rpms.map((rpm, i) => ({ rpm, sigs: sigs[i] ?? [], checksums: checksums[i] ?? [] })),
+    rpms: rpms.map((rpm, i) => ({ rpm, sigs: sigs()[i] ?? [], checksums: checksums()[i] ?? [] })),
     archives: archives.map((archive, i) => ({
       archive: detailed.get(archive.id) ?? archive,
-      rpms: rpmParts[i] ?? [],
-      archives: archiveParts[i] ?? [],
+      rpms: rpmParts()[i] ?? [],
+      archives: archiveParts()[i] ?? [],
     })),
   }
 }
@@ -128,6 +129,7 @@ function sameBuild(a: Build | null, b: Build | null): boolean {
       a.state === b.state &&
       a.volumeId === b.volumeId &&
       a.release === b.release &&
+      a.packageId === b.packageId &&
       a.draft === b.draft &&
       a.ownerId === b.ownerId &&
       a.completionTime === b.completionTime &&
@@ -135,9 +137,9 @@ function sameBuild(a: Build | null, b: Build | null): boolean {
   )
 }
 
-function idsOf(rpms: readonly Rpm[]): string {
-  return rpms
-    .map((rpm) => rpm.id)
+function idsOf(rows: readonly { readonly id: number }[]): string {
+  return rows
+    .map((row) => row.id)
     .sort((a, b) => a - b)
     .join(',')
 }

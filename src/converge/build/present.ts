@@ -1,11 +1,9 @@
 import type { Catalog } from '../../staging/catalog.ts'
 import type { Sql } from '../../staging/database.ts'
-import { findByStagingId } from '../../staging/owned.ts'
-import { selectRows } from '../../staging/rows.ts'
-import type { Owner } from '../deps.ts'
-import { BUILD_TABLES, type BuildTable, type Row, type Tables } from './tables.ts'
+import { output } from '../../staging/rows.ts'
+import { BUILD_TABLES, type BuildTable, type Row, type TableSpec, type Tables } from './tables.ts'
 
-/** A build as staging's tables hold it, without what staging's people added to it. */
+/** A build as staging's tables hold it. */
 export interface PresentBuild {
   readonly tables: Tables
   /** staging's `create_event` of the build row */
@@ -15,84 +13,87 @@ export interface PresentBuild {
   readonly prodArchives: ReadonlyMap<number, number>
 }
 
-/**
- * Reads staging's rows of a build; null when there is none. Left out as local: rpms and archives that did not come from prod
- * (with all that hangs on them), and signatures by keys that were never seen from prod.
- */
+/** Reads all of staging's rows of a build in one statement; null when there is none. */
 export async function readPresent(
   sql: Sql,
   catalog: Catalog,
-  owner: Owner,
   buildId: number,
-  options: {
-    /** signing keys that were ever seen from prod */
-    readonly prodKeys: ReadonlySet<string>
-    /** everything, staging's own as well: the whole build was made there */
-    readonly all: boolean
-  },
+  seedEvent: number | null,
 ): Promise<PresentBuild | null> {
-  const select = (table: BuildTable, where: Record<string, number | readonly number[]>): Promise<Row[]> => {
-    const spec = BUILD_TABLES.find(({ name }) => name === table)
-    const columns = [...(spec?.key ?? []), ...(spec?.values ?? [])].filter((name) => name !== 'creation_time')
-    return selectRows<Row>(sql, catalog, table, columns, where)
+  const [row] = await sql.query<{ present: string | null }>('build.present', presentText(catalog), [buildId])
+  if (row?.present == null) return null
+  const read = JSON.parse(row.present) as {
+    create_event: number
+    rpms: readonly [number, number][]
+    archives: readonly [number, number][]
+    tables: Tables
   }
-  const [event] = await sql.query<{ create_event: number; creation_time: string }>(
-    'build.create-event',
-    `select b.create_event, to_char(e.time, 'YYYY-MM-DD HH24:MI:SS.US') as creation_time
-       from build b join events e on e.id = b.create_event where b.id = $1`,
-    [buildId],
-  )
-  const [row] = await select('build', { id: buildId })
-  if (row === undefined || event === undefined) return null
-  const seeded = owner.seedEvent !== null && event.create_event <= owner.seedEvent
-
-  const allRpms = await select('rpminfo', { build_id: buildId })
-  const prodRpms = await fromProd(sql, 'rpm', allRpms, seeded)
-  const rpms = options.all ? allRpms : allRpms.filter((rpm) => prodRpms.has(rpm.id as number))
-  const rpmIds = rpms.map((rpm) => rpm.id as number)
-  const allArchives = await select('archiveinfo', { build_id: buildId })
-  const prodArchives = await fromProd(sql, 'archive', allArchives, seeded)
-  const archives = options.all
-    ? allArchives
-    : allArchives.filter((archive) => prodArchives.has(archive.id as number))
-  const archiveIds = archives.map((archive) => archive.id as number)
-
-  const sigs = rpmIds.length === 0 ? [] : await select('rpmsigs', { rpm_id: rpmIds })
-  const ofArchives = (table: BuildTable): Promise<Row[]> =>
-    archiveIds.length === 0 ? Promise.resolve([]) : select(table, { archive_id: archiveIds })
+  const seeded = seedEvent !== null && read.create_event <= seedEvent
+  // Ids of what was copied with the seed are prod's.
+  const fromProd = (recorded: readonly [number, number][], rows: readonly Row[]): Map<number, number> =>
+    new Map([
+      ...(seeded ? rows.map(({ id }): [number, number] => [id as number, id as number]) : []),
+      ...recorded,
+    ])
   return {
-    createEvent: event.create_event,
-    prodRpms,
-    prodArchives,
-    tables: {
-      build: [{ ...row, creation_time: event.creation_time }],
-      build_types: await select('build_types', { build_id: buildId }),
-      maven_builds: await select('maven_builds', { build_id: buildId }),
-      win_builds: await select('win_builds', { build_id: buildId }),
-      image_builds: await select('image_builds', { build_id: buildId }),
-      rpminfo: rpms,
-      rpmsigs: options.all ? sigs : sigs.filter((sig) => options.prodKeys.has(String(sig.sigkey))),
-      rpm_checksum: rpmIds.length === 0 ? [] : await select('rpm_checksum', { rpm_id: rpmIds }),
-      archiveinfo: archives,
-      maven_archives: await ofArchives('maven_archives'),
-      win_archives: await ofArchives('win_archives'),
-      image_archives: await ofArchives('image_archives'),
-      archive_rpm_components: await ofArchives('archive_rpm_components'),
-      archive_components: await ofArchives('archive_components'),
-    },
+    createEvent: read.create_event,
+    tables: read.tables,
+    prodRpms: fromProd(read.rpms, read.tables.rpminfo),
+    prodArchives: fromProd(read.archives, read.tables.archiveinfo),
   }
 }
 
-/** Staging's id to prod's id of the rows that came from prod: by record, or all of a seeded build (same ids there). */
-async function fromProd(
-  sql: Sql,
-  kind: 'rpm' | 'archive',
-  rows: readonly Row[],
-  seeded: boolean,
-): Promise<Map<number, number>> {
-  const ids = rows.map((row) => row.id as number)
-  const owned = await findByStagingId(sql, kind, ids)
-  const found = new Map([...owned].map(([stagingId, { prodId }]) => [stagingId, prodId]))
-  if (seeded) for (const id of ids) if (!found.has(id)) found.set(id, id)
-  return found
+/**
+ * Without what staging's people added: rpms and archives that did not come from prod, with all that hangs on them. (A local
+ * build's own content is not left out: there everything counts.)
+ */
+export function withoutLocalParts(present: PresentBuild): Tables {
+  const { tables, prodRpms, prodArchives } = present
+  const isProds = (row: Row): boolean =>
+    (row.rpm_id === undefined || row.archive_id !== undefined || prodRpms.has(row.rpm_id as number)) &&
+    (row.archive_id === undefined || prodArchives.has(row.archive_id as number))
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, rows]: [string, readonly Row[]]) => {
+      if (name === 'rpminfo') return [name, rows.filter((row) => prodRpms.has(row.id as number))]
+      if (name === 'archiveinfo') return [name, rows.filter((row) => prodArchives.has(row.id as number))]
+      return [name, rows.filter(isProds)]
+    }),
+  ) as unknown as Tables
+}
+
+/** One json of everything that hangs on build `$1`. The text depends on the schema alone. */
+function presentText(catalog: Catalog): string {
+  const members = BUILD_TABLES.map((spec) => `'${spec.name}', ${rowsText(catalog, spec)}`)
+  const recorded = (kind: string, table: string): string =>
+    `(select coalesce(json_agg(json_build_array(o.staging_id, o.prod_id)), '[]') from staging_sync.owned o
+       join ${table} p on p.id = o.staging_id where o.kind = '${kind}' and p.build_id = $1)`
+  return `
+    select json_build_object(
+      'create_event', b.create_event, 'rpms', ${recorded('rpm', 'rpminfo')},
+      'archives', ${recorded('archive', 'archiveinfo')},
+      'tables', json_build_object(${members.join(',\n')})) as present
+     from build b where b.id = $1::int`
+}
+
+function rowsText(catalog: Catalog, spec: TableSpec): string {
+  if (!catalog.has(spec.name)) return `'[]'::json`
+  const columns = [...spec.key, ...spec.values].map((name) => {
+    if (name === 'creation_time') {
+      return `(select to_char(e.time, 'YYYY-MM-DD HH24:MI:SS.US') from events e where e.id = t.create_event) as creation_time`
+    }
+    // JSON's numbers would be rounded when read.
+    const isBig = catalog.column(spec.name, name)?.sqlType === 'bigint'
+    return isBig ? `t."${name}"::text as "${name}"` : output(catalog, spec.name, name)
+  })
+  const order = spec.key.map((name) => `x."${name}"`).join(', ')
+  return `(select coalesce(json_agg(x order by ${order}), '[]')
+             from (select ${columns.join(', ')} from ${spec.name} t where ${whereText(spec)}) x)`
+}
+
+function whereText({ name, key }: TableSpec): string {
+  const ofBuild: readonly BuildTable[] = ['rpminfo', 'archiveinfo']
+  if (name === 'build') return 't.id = $1'
+  if (ofBuild.includes(name) || key[0] === 'build_id') return 't.build_id = $1'
+  if (key[0] === 'rpm_id') return 't.rpm_id in (select id from rpminfo where build_id = $1)'
+  return 't.archive_id in (select id from archiveinfo where build_id = $1)'
 }

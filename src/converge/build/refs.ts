@@ -120,23 +120,25 @@ export async function findPartRefs(sql: Sql, owner: Owner, prod: ProdBuild): Pro
   }
 }
 
-/** By record, or with the same id in a build that was copied with the seed. */
+/** By record, as long as the row stands, or with the same id in a build that was copied with the seed. */
 async function findParts(
   sql: Sql,
   owner: Owner,
   kind: 'rpm' | 'archive',
   prodIds: readonly number[],
 ): Promise<Map<number, number>> {
-  const found = new Map([...(await findOwned(sql, kind, prodIds))].map(([id, row]) => [id, row.stagingId]))
-  const rest = prodIds.filter((id) => !found.has(id))
-  if (rest.length === 0 || owner.seedEvent === null) return found
+  if (prodIds.length === 0) return new Map()
   const table = kind === 'rpm' ? 'rpminfo' : 'archiveinfo'
-  const rows = await sql.query<{ id: number }>(
-    `build.seeded-${kind}s`,
-    `select part.id from ${table} part join build b on b.id = part.build_id
-      where part.id = any($1::int[]) and b.create_event <= $2`,
-    [rest, owner.seedEvent],
+  const rows = await sql.query<{ prod_id: number; id: number }>(
+    `build.parts-${kind}`,
+    `select o.prod_id, p.id from staging_sync.owned o join ${table} p on p.id = o.staging_id
+      where o.kind = '${kind}' and o.prod_id = any($1::bigint[])
+     union all
+     select p.id, p.id from ${table} p join build b on b.id = p.build_id
+      where p.id = any($1::bigint[]) and b.create_event <= $2
+        and not exists (select 1 from staging_sync.owned o join ${table} x on x.id = o.staging_id
+                         where o.kind = '${kind}' and o.prod_id = p.id)`,
+    [prodIds, owner.seedEvent ?? -1],
   )
-  for (const row of rows) found.set(row.id, row.id)
-  return found
+  return new Map(rows.map((row) => [row.prod_id, row.id]))
 }

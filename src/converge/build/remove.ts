@@ -1,3 +1,5 @@
+import { AgainError } from '../../errors.ts'
+import { formatKey } from '../../model/key.ts'
 import type { Build } from '../../model/records.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
@@ -6,14 +8,17 @@ import { payDebts } from '../../staging/debt.ts'
 import { readListingOfBuild } from '../../staging/listing.ts'
 import { lockRows } from '../../staging/lock-rows.ts'
 import { recordOwned } from '../../staging/owned.ts'
-import { forgetPlacement, listPlacements, markRemoving } from '../../staging/placements.ts'
+import { forgetPlacement, markRemoving, type PlacementRecord } from '../../staging/placements.ts'
 import { deleteRows, selectRows, updateRows } from '../../staging/rows.ts'
 import { announce } from '../announce.ts'
 import type { Converged, Deps } from '../deps.ts'
 import { applyOps, type Op } from '../ops.ts'
 import { noteClashes } from '../settle.ts'
+import type { Clash } from '../versioned-diff.ts'
 import { deleteDependents } from './apply.ts'
-import { describeUse, findLocalUse, isUsed } from './local-use.ts'
+import { formatBase } from './base.ts'
+import { describeUse, findLocalUse, isUsed, type LocalUse } from './local-use.ts'
+import { type OwnRow, readStanding } from './standing.ts'
 
 /** A build's type rows: kept by a delete, cleared by a reset. */
 const TYPE_TABLES = ['maven_builds', 'win_builds', 'image_builds', 'build_types']
@@ -33,60 +38,71 @@ export async function removeBuild(
   deps: Deps,
   claim: Claim,
   prod: Build,
-  stagingId: number,
+  standing: { readonly own: OwnRow; readonly placements: readonly PlacementRecord[] },
 ): Promise<Converged> {
   const { database, catalog, owner } = deps
-  const keyText = `build/${prod.id}`
-  const done = await isDone(deps, prod, stagingId)
-  if (!done) {
-    const use = await findLocalUse(database, owner, stagingId)
-    const held = isUsed(use) && deps.conflicts.onRemoved === 'hold'
-    const clashes = isUsed(use)
-      ? [
-          {
-            subject: keyText,
-            kind: 'on_removed',
-            prod: { state: prod.state },
-            local: use,
-            decision: held ? ('held' as const) : ('prod-won' as const),
-          },
-        ]
-      : []
-    if (held) {
-      await noteClashes(database, keyText, clashes)
-      const reason = `prod removed it, staging uses it in ${describeUse(use)}`
-      return { outcome: { kind: 'held', reason, rows: 0 }, unmet: [], fenced: false }
+  const { own } = standing
+  const keyText = formatKey(claim.key)
+  if (isDone(prod, own)) {
+    await removePlaces(deps, standing.placements)
+    const isLeft = standing.placements.length > 0
+    return {
+      outcome: isLeft ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' },
+      unmet: [],
+      fenced: false,
     }
-    const rows = await database.transaction('build.remove', async (tx) => {
-      await lockRows(tx, catalog, 'build', ['id'], [{ id: stagingId }], 'update')
-      const written = await removeRows(tx, deps, prod, stagingId)
-      // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
-      await recordOwned(tx, 'build', [{ prodId: prod.id, stagingId, digest: null }])
-      for (const place of await listPlacements(tx, { prodBuildIds: [prod.id] })) await markRemoving(tx, place)
-      await noteClashes(tx, keyText, clashes)
-      await deps.queue.fence(tx, claim)
-      return written
-    })
-    await payDebts(database, catalog, owner.userId)
-    await removeFiles(deps, prod.id)
-    return { outcome: { kind: 'applied', rows }, unmet: [], fenced: true }
   }
-  const removed = await removeFiles(deps, prod.id)
-  return {
-    outcome: removed > 0 ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' },
-    unmet: [],
-    fenced: false,
+  const { clash, reason } = clashOf(deps, prod, await findLocalUse(database, owner, own.id))
+  if (clash?.decision === 'held') {
+    await noteClashes(database, keyText, [clash])
+    return { outcome: { kind: 'held', reason, rows: 0 }, unmet: [], fenced: false }
   }
+  const rows = await database.transaction('build.remove', async (tx) => {
+    await lockRows(tx, catalog, 'build', ['id'], [{ id: own.id }], 'update')
+    // With the row locked nobody can tag the build; what was tagged up to now is seen.
+    const now = await readStanding(tx, owner, { ...prod, name: prod.packageName })
+    const use = clashOf(deps, prod, await findLocalUse(tx, owner, own.id))
+    if (
+      now.own === null ||
+      now.own.id !== own.id ||
+      now.own.createEvent !== own.createEvent ||
+      use.reason !== reason
+    )
+      throw new AgainError(
+        'BUILD_OTHER_ROW',
+        `build ${prod.id}: staging's row changed while it was looked at`,
+      )
+    const written = await removeRows(tx, deps, prod, own.id)
+    // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
+    const base = { event: own.createEvent, prodEvent: prod.creationEvent, cells: {} }
+    await recordOwned(tx, 'build', [{ prodId: prod.id, stagingId: own.id, digest: formatBase(base) }])
+    for (const place of standing.placements) await markRemoving(tx, place)
+    await noteClashes(tx, keyText, use.clash === null ? [] : [use.clash])
+    await deps.queue.fence(tx, claim)
+    return written
+  })
+  await payDebts(database, catalog, owner.userId)
+  await removePlaces(deps, standing.placements)
+  return { outcome: { kind: 'applied', rows }, unmet: [], fenced: true }
 }
 
 /** True when staging's row is already what a removal leaves. */
-async function isDone(deps: Deps, prod: Build, stagingId: number): Promise<boolean> {
-  const [row] = await selectRows<{ state: number }>(deps.database, deps.catalog, 'build', ['state'], {
-    id: stagingId,
-  })
-  if (row === undefined) return true
-  if (prod.state === BUILD_STATE.deleted) return row.state === BUILD_STATE.deleted
-  return row.state !== BUILD_STATE.complete && row.state !== BUILD_STATE.deleted
+function isDone(prod: Build, own: OwnRow): boolean {
+  if (prod.state === BUILD_STATE.deleted) return own.state === BUILD_STATE.deleted
+  return own.state !== BUILD_STATE.complete && own.state !== BUILD_STATE.deleted
+}
+
+function clashOf(deps: Deps, prod: Build, use: LocalUse): { clash: Clash | null; reason: string } {
+  if (!isUsed(use)) return { clash: null, reason: '' }
+  const isHeld = deps.conflicts.onRemoved === 'hold'
+  const clash: Clash = {
+    subject: `build/${prod.id}`,
+    kind: 'on_removed',
+    prod: { state: prod.state },
+    local: use,
+    decision: isHeld ? 'held' : 'prod-won',
+  }
+  return { clash, reason: `prod removed it, staging uses it in ${describeUse(use)}` }
 }
 
 async function removeRows(tx: Tx, deps: Deps, prod: Build, stagingId: number): Promise<number> {
@@ -154,13 +170,11 @@ async function idsOf(
   return rows.map((row) => row.id)
 }
 
-/** Takes away files of a build that no row needs any more. Returns the number of places. Safe to repeat. */
-export async function removeFiles(deps: Deps, prodBuildId: number): Promise<number> {
-  const places = await listPlacements(deps.database, { prodBuildIds: [prodBuildId] })
+/** Takes away files of a build that no row needs any more. Safe to repeat. */
+export async function removePlaces(deps: Deps, places: readonly PlacementRecord[]): Promise<void> {
   for (const place of places) {
     const placement = deps.placement.byMode(place.mode)
     await placement.remove({ ...place, buildId: place.prodBuildId, withoutFiles: false })
     await forgetPlacement(deps.database, place)
   }
-  return places.length
 }

@@ -12,12 +12,3 @@ export async function includeBuilds(sql: Sql, keys: readonly Key[], reason: stri
     [ids, reason],
   )
 }
-
-export async function isIncluded(sql: Sql, buildId: number): Promise<boolean> {
-  const rows = await sql.query(
-    'scope.included-build',
-    'select 1 from staging_sync.scope_build where build_id = $1',
-    [buildId],
-  )
-  return rows.length > 0
-}
