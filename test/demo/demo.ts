@@ -5,7 +5,7 @@ import { Closing } from './closing.ts'
 import { describeProd, fillProd } from './prod-content.ts'
 import { catchUpSeconds, openStage, type Stage } from './stage.ts'
 import { compareAll } from './verdict.ts'
-import { makeAndWatch, type Seen } from './watch.ts'
+import { answerBefore, make, type Seen, watch } from './watch.ts'
 
 /** `npm run demo`: a prod and a staging Koji on this machine, and the daemon between them. Exit code 0 only if they end equal. */
 
@@ -35,18 +35,21 @@ async function play(stage: Stage): Promise<boolean> {
   await stage.world.startBuild({ name: 'bash', version: '5.3', release: '4.fc44' })
   await stage.world.startBuild({ name: 'ant', version: '1.10.15', release: '1.fc44' })
   for (const change of announced) {
-    show(change, await makeAndWatch(stage, change, 2))
+    const before = await answerBefore(stage, change)
+    const startMs = await make(stage, change)
+    show(change, await watch(stage, change, { before, startMs, pollMs: 2 }))
     await sleep(150, undefined, { signal: stage.signal })
   }
 
   chapter('No message', `catch-up looks at prod's history, here every ${catchUpSeconds} s`)
   stage.announcing.deliver = false
-  // One after the other in prod; then staging is asked for all of them.
-  let made: Promise<unknown> = Promise.resolve()
-  const watched = unheard.map((change) => {
-    const make: Change['make'] = (world) => (made = made.then(() => change.make(world)))
-    return makeAndWatch(stage, { ...change, make }, 20).then((seen) => show(change, seen))
-  })
+  const before = await Promise.all(unheard.map((change) => answerBefore(stage, change)))
+  const watched: Promise<void>[] = []
+  for (const [index, change] of unheard.entries()) {
+    const startMs = await make(stage, change)
+    const from = { before: before[index] as string, startMs, pollMs: 20 }
+    watched.push(watch(stage, change, from).then((seen) => show(change, seen)))
+  }
   await Promise.all(watched)
 
   chapter('Equal?', 'the same questions to both hubs; all files')

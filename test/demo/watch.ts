@@ -14,19 +14,31 @@ export interface Seen {
   readonly files: number | undefined
 }
 
-/**
- * Makes a change in prod, asks staging's hub again and again, and says how long it took. Throws when staging was not equal
- * before, when the change changes no answer, when it does not come, or when files are missing in the moment it shows.
- */
-export async function makeAndWatch(stage: Stage, change: Change, pollMs: number): Promise<Seen> {
+/** Prod's answer before a change. Throws when staging does not give the same. */
+export async function answerBefore(stage: Stage, change: Change): Promise<string> {
   const before = await answerOf(stage.prod, change)
-  if ((await answerOf(stage.staging, change)) !== before)
-    throw new Error(`${change.title}: staging was not equal before`)
+  if ((await answerOf(stage.staging, change)) === before) return before
+  throw new Error(`${change.title}: staging was not equal before`)
+}
+
+/** Makes a change in prod. Returns when its first message left; where none did, when prod had committed (performance.now). */
+export async function make(stage: Stage, change: Change): Promise<number> {
   stage.announcing.firstMs = undefined
   await change.make(stage.world)
   const { deliver, firstMs } = stage.announcing
-  const startMs = (deliver ? firstMs : undefined) ?? performance.now()
-  // Asked at once, before it is known what prod says, so that the first sight is not missed.
+  return (deliver ? firstMs : undefined) ?? performance.now()
+}
+
+/**
+ * Asks staging's hub again and again until it shows the change that was made. Throws when the change changed no answer, when it
+ * does not come, or when files are missing in the moment it shows.
+ */
+export async function watch(
+  stage: Stage,
+  change: Change,
+  from: { readonly before: string; readonly startMs: number; readonly pollMs: number },
+): Promise<Seen> {
+  // Staging is asked before it is known what prod says, so that the first sight is not missed.
   const firstSight = new Map<string, number>()
   let wanted: string | undefined
   const asked = answerOf(stage.prod, change).then((answer) => {
@@ -35,15 +47,15 @@ export async function makeAndWatch(stage: Stage, change: Change, pollMs: number)
   while (wanted === undefined || !firstSight.has(wanted)) {
     const answer = await answerOf(stage.staging, change)
     if (!firstSight.has(answer)) firstSight.set(answer, performance.now())
-    if (performance.now() - startMs > giveUpMs)
+    if (performance.now() - from.startMs > giveUpMs)
       throw new Error(`${change.title}: not in staging after ${giveUpMs / 1000} s\n${stage.daemon.lastLog()}`)
     stage.signal.throwIfAborted()
-    await sleep(pollMs)
+    await sleep(from.pollMs)
   }
   await asked
-  if (wanted === before) throw new Error(`${change.title}: changed nothing in prod`)
+  if (wanted === from.before) throw new Error(`${change.title}: changed nothing in prod`)
   const files = change.files === undefined ? undefined : await equalFiles(stage, change.files)
-  return { delayMs: (firstSight.get(wanted) as number) - startMs, files }
+  return { delayMs: (firstSight.get(wanted) as number) - from.startMs, files }
 }
 
 async function answerOf(koji: Koji, { question: [method, ...params], pick }: Change): Promise<string> {
