@@ -17,7 +17,7 @@ if [ -n "$pid" ]; then
     sleep 0.1
   done
 fi
-rm -rf "$0"
+rm -rf "$0" "$0-server"
 `
 
 /**

