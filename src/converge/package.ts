@@ -103,11 +103,13 @@ export class PackageConverger implements Converger<PackageKey> {
   }
 }
 
-function entryCells(ids: Readonly<Record<string, Cell>>, row: TagPackageRow): Record<string, Cell> {
+/** The cells of tag_packages, by staging's ids. */
+export function entryCells(ids: Readonly<Record<string, Cell>>, row: TagPackageRow): Record<string, Cell> {
   return { ...ids, blocked: row.blocked, extra_arches: row.extraArches }
 }
 
-function ownerCells(
+/** The cells of tag_package_owners, by staging's ids. */
+export function ownerCells(
   ids: Readonly<Record<string, Cell>>,
   row: TagPackageOwnerRow,
   users: ReadonlyMap<number, number>,

@@ -201,7 +201,7 @@ export class TagConverger implements Converger<TagKey> {
 }
 
 /** The views of a tag's tables, with prod's rows by staging's ids. */
-function viewsOf(prod: ProdTag, ids: TagIds, rewritten: RewrittenTag): View[] {
+export function viewsOf(prod: ProdTag, ids: TagIds, rewritten: RewrittenTag): View[] {
   const extra = new Map(rewritten.extra.map((row) => [row.key, row]))
   const rows = tagRows({ ...prod.rows, tag_extra: [] }, ids).map(({ table, cells, createEvent }) => ({
     table,

@@ -99,63 +99,8 @@ export class TaggedConverger implements Converger<TaggedKey> {
       unmet: list.unmet,
       tagIds: [list.tagId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
-      difference: (sql, lastApplied) => this.#difference(sql, list, lastApplied),
+      difference: (sql, lastApplied) => listingDifference(sql, this.#deps, list, lastApplied),
       prove: (_removals, lastApplied) => this.#prove(key, claim, lastApplied),
-    }
-  }
-
-  async #difference(
-    sql: Sql,
-    list: { tagId: number; packageId: number; wanted: readonly WantedEntry[] },
-    lastApplied: number | null,
-  ): Promise<Difference> {
-    const { owner, conflicts } = this.#deps
-    const present = await readListing(sql, list.tagId, list.packageId, owner)
-    const presentIds = new Set(present.map((entry) => entry.buildId))
-    const absent = list.wanted.filter((entry) => !presentIds.has(entry.buildId))
-    const untagged =
-      absent.length === 0 ? new Set<number>() : await readLocalUntags(sql, list.tagId, absent, owner)
-    const clashes: Clash[] = []
-    const wanted = list.wanted.filter((entry) => {
-      const here = untagged.has(entry.buildId) && (lastApplied === null || entry.prodEvent <= lastApplied)
-      if (!here) return true
-      const prodWins = conflicts.tag === 'prod-wins'
-      clashes.push({
-        subject: `tag_listing tag_id=${list.tagId} build_id=${entry.buildId}`,
-        kind: 'removed',
-        prod: { create_event: entry.prodEvent },
-        local: null,
-        decision: prodWins ? 'prod-won' : conflicts.tag === 'hold' ? 'held' : 'local-won',
-      })
-      return prodWins
-    })
-
-    const change = diffListing(wanted, present)
-    const creates = change.creates.map(
-      (create): Op => ({
-        kind: 'create',
-        table: 'tag_listing',
-        cells: { tag_id: list.tagId, build_id: create.buildId },
-        slot: create.slot,
-        ...(create.replaces !== null && !create.replaces.ours
-          ? { creatorId: create.replaces.creatorId }
-          : {}),
-      }),
-    )
-    const slotOfBuild = new Map(change.creates.map((create) => [create.buildId, create.slot]))
-    const revokes = change.revokes.map(({ entry, again }) => ({
-      again,
-      op: {
-        kind: 'revoke',
-        table: 'tag_listing',
-        row: entry.row,
-        slot: again ? (slotOfBuild.get(entry.buildId) as number) : REVOKE_SLOT,
-      } satisfies Op,
-    }))
-    return {
-      ops: [...revokes.map(({ op }) => op), ...creates],
-      removals: revokes.filter(({ again }) => !again).map(({ op }) => op),
-      clashes,
     }
   }
 
@@ -186,8 +131,63 @@ export class TaggedConverger implements Converger<TaggedKey> {
   }
 }
 
+/** Reads one package's listing in staging and diffs it; untags by staging's people are settled by policy. */
+export async function listingDifference(
+  sql: Sql,
+  deps: Pick<Deps, 'owner' | 'conflicts'>,
+  list: { tagId: number; packageId: number; wanted: readonly WantedEntry[] },
+  lastApplied: number | null,
+): Promise<Difference> {
+  const { owner, conflicts } = deps
+  const present = await readListing(sql, list.tagId, list.packageId, owner)
+  const presentIds = new Set(present.map((entry) => entry.buildId))
+  const absent = list.wanted.filter((entry) => !presentIds.has(entry.buildId))
+  const untagged =
+    absent.length === 0 ? new Set<number>() : await readLocalUntags(sql, list.tagId, absent, owner)
+  const clashes: Clash[] = []
+  const wanted = list.wanted.filter((entry) => {
+    const here = untagged.has(entry.buildId) && (lastApplied === null || entry.prodEvent <= lastApplied)
+    if (!here) return true
+    const prodWins = conflicts.tag === 'prod-wins'
+    clashes.push({
+      subject: `tag_listing tag_id=${list.tagId} build_id=${entry.buildId}`,
+      kind: 'removed',
+      prod: { create_event: entry.prodEvent },
+      local: null,
+      decision: prodWins ? 'prod-won' : conflicts.tag === 'hold' ? 'held' : 'local-won',
+    })
+    return prodWins
+  })
+
+  const change = diffListing(wanted, present)
+  const creates = change.creates.map(
+    (create): Op => ({
+      kind: 'create',
+      table: 'tag_listing',
+      cells: { tag_id: list.tagId, build_id: create.buildId },
+      slot: create.slot,
+      ...(create.replaces !== null && !create.replaces.ours ? { creatorId: create.replaces.creatorId } : {}),
+    }),
+  )
+  const slotOfBuild = new Map(change.creates.map((create) => [create.buildId, create.slot]))
+  const revokes = change.revokes.map(({ entry, again }) => ({
+    again,
+    op: {
+      kind: 'revoke',
+      table: 'tag_listing',
+      row: entry.row,
+      slot: again ? (slotOfBuild.get(entry.buildId) as number) : REVOKE_SLOT,
+    } satisfies Op,
+  }))
+  return {
+    ops: [...revokes.map(({ op }) => op), ...creates],
+    removals: revokes.filter(({ again }) => !again).map(({ op }) => op),
+    clashes,
+  }
+}
+
 /** As prod's hub shows them, oldest first: create_event, then build id (kojihub.py readTaggedBuilds). */
-function byOrder(a: TagListingRow, b: TagListingRow): number {
+export function byOrder(a: TagListingRow, b: TagListingRow): number {
   return a.createEvent - b.createEvent || a.buildId - b.buildId
 }
 
