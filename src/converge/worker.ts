@@ -83,6 +83,8 @@ export class Worker {
   readonly #breakers: Breakers
   /** How often in a row a key lost a race. */
   readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
+  /** Claims that ended while the database was down. */
+  readonly #owed: Claim[] = []
   #fatal: unknown = null
   readonly #hard = new AbortController()
   #running = false
@@ -151,6 +153,7 @@ export class Worker {
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
     }
+    await this.#settleOwed()
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
       this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
@@ -237,7 +240,7 @@ export class Worker {
     const code = error instanceof SyncError ? error.code : 'INTERNAL'
     const park = PARK_AT_ONCE.has(code)
     keyFailed(telemetry, claim.key, { error, attempts: claim.attempts + 1, parked: park })
-    await this.#quietly(() => queue.fail(claim, { reason: error.message, code, park }))
+    await this.#orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
   }
 
   #raceDelayMs(claim: Claim): number {
@@ -248,15 +251,30 @@ export class Worker {
   }
 
   #giveBack(claim: Claim, delayMs: number): Promise<void> {
-    return this.#quietly(() => this.#options.queue.release([claim], { delayMs }))
+    return this.#orLater(claim, () => this.#options.queue.release([claim], { delayMs }))
   }
 
-  /** What cannot be told to the queue now is told by the end of the lease. */
-  async #quietly(work: () => Promise<unknown>): Promise<void> {
+  /** A claim whose end cannot be told now, since the database is down, is given back when it is up again. */
+  async #orLater(claim: Claim, end: () => Promise<unknown>): Promise<void> {
+    const told = await this.#quietly(end)
+    if (!told) this.#owed.push(claim)
+  }
+
+  async #settleOwed(): Promise<void> {
+    if (this.#owed.length === 0) return
+    const owed = this.#owed.splice(0)
+    const told = await this.#quietly(() => this.#options.queue.release(owed, { delayMs: 0 }))
+    if (!told) this.#owed.push(...owed)
+  }
+
+  /** Whether it went well; what cannot be told to the queue at all is told by the end of the lease. */
+  async #quietly(work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work()
+      return true
     } catch (error) {
       this.#breakers.tell([], { tried: [], error })
+      return false
     }
   }
 
@@ -273,7 +291,7 @@ export class Worker {
     while (this.#active.size > 0 && !deadline.aborted) await this.#wake.wait(50, deadline)
     deadline.removeEventListener('abort', hard)
     if (this.#active.size > 0) await delay(100)
-    const left = [...this.#active.values()]
+    const left = [...this.#active.values(), ...this.#owed.splice(0)]
     if (left.length > 0) await this.#quietly(() => this.#options.queue.release(left, { delayMs: 0 }))
     await this.#finisher.idle()
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { AgainError, OutageError, SyncError } from '../errors.ts'
 import type { Step } from '../step.ts'
@@ -144,10 +145,13 @@ export class Database implements Sql {
   async listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const client = new pg.Client(clientConfig(this.#options))
+      // One for each connection, so that the listeners of many outages do not pile up on the signal.
+      const over = new AbortController()
       const ended = new Promise<void>((resolve) => {
-        client.on('error', () => resolve())
-        client.on('end', () => resolve())
-        signal.addEventListener('abort', () => resolve(), { once: true })
+        const end = (): void => resolve()
+        client.on('error', end)
+        client.on('end', end)
+        signal.addEventListener('abort', end, { once: true, signal: over.signal })
       })
       try {
         await client.connect()
@@ -156,12 +160,9 @@ export class Database implements Sql {
         onNotify()
         await ended
       } catch {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, 1000)
-          signal.addEventListener('abort', () => resolve(), { once: true })
-          timer.unref()
-        })
+        await delay(1000, undefined, { signal }).catch(() => {})
       } finally {
+        over.abort()
         await client.end().catch(() => {})
       }
     }
