@@ -13,6 +13,7 @@ import type { Announcement } from '../sim/world/transaction.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { ChildDaemon, type Daemon, type HereDaemon, type HereOptions, openHere, startHere } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
+import { Relay } from './relay.ts'
 
 export const PREFIX = 'org.fedoraproject.prod.buildsys.'
 
@@ -34,6 +35,8 @@ export interface E2eWorld {
   /** people who work in staging */
   readonly local: ProdWorld
   readonly prodHub: SimulatedHub
+  /** how daemons reach prod's hub */
+  readonly way: Relay
   readonly stagingHub: SimulatedHub
   readonly bus: BusPublisher
   /** What prod announces goes to the bus at once; or waits in `kept`. */
@@ -109,6 +112,7 @@ async function build(
     await openWorld({ databaseUrl: stagingUrl, topdir: join(root, 'staging'), user: 'local' }),
   )
   const prodHub = kept(await startHub({ databaseUrl: prodDatabase.url }))
+  const way = kept(await Relay.to(prodHub.url))
   const stagingHub = kept(await startHub({ databaseUrl: stagingUrl }))
   const staging = new pg.Pool({ connectionString: stagingUrl, max: 2 })
   staging.on('error', () => {})
@@ -116,7 +120,7 @@ async function build(
   const file = join(root, 'config.toml')
   await writeFile(
     file,
-    configText({ root, hub: prodHub.url, database: stagingUrl, bus: bus.endpoint }) + (options.config ?? ''),
+    configText({ root, hub: way.url, database: stagingUrl, bus: bus.endpoint }) + (options.config ?? ''),
   )
   // So that prod has an event, and its tree is one.
   await prod.addTag('first', { arches: 'x86_64' })
@@ -130,6 +134,7 @@ async function build(
     prod,
     local,
     prodHub,
+    way,
     stagingHub,
     bus,
     announce: 'at once',

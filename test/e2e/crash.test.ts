@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/load.ts'
+import { createWorld } from '../../src/context.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
+import { seeded } from './gates.ts'
+import { said } from './log-lines.ts'
+import { type E2eWorld, e2eWorld } from './world.ts'
+
+let world: E2eWorld
+afterEach(() => world?.close())
+
+const KILLS = 8
+const rpms = [{ arch: 'x86_64' }]
+
+/** What a dead daemon held is free, as after a minute. */
+const endLeases = () =>
+  world.sql(`update staging_sync.queue set lease_until = clock_timestamp() where lease_until is not null`)
+
+/** Works on what is queued until nothing is due, and finds nothing itself. */
+async function drainQueue(): Promise<void> {
+  await endLeases()
+  const log = createLog({ level: 'error', form: 'json', write: () => {} })
+  const config = loadConfig({ file: world.file, env: {} })
+  const context = createWorld({
+    config,
+    telemetry: { log, metrics: new Metrics({ version: 'test', processMetrics: false }) },
+  })
+  const stop = new AbortController()
+  try {
+    const engine = await context.engine()
+    const running = engine.worker().run(stop.signal)
+    await world.settled(20_000)
+    stop.abort()
+    await running
+  } finally {
+    await context.destroy()
+  }
+}
+
+test(`a daemon that is killed ${KILLS} times at any moment loses nothing that it had received`, {
+  timeout: 90_000,
+}, async () => {
+  world = await e2eWorld()
+  const random = seeded(8_675_309)
+  await world.prod.addTag('f43', { arches: 'x86_64' })
+  // Only messages may tell.
+  world.breakCatchUp(true)
+  // What was marked, by the word of the database: in the same transaction.
+  await world.sql(`create schema test; create table test.heard (key text, at timestamptz default clock_timestamp());
+    create function test.hear() returns trigger language plpgsql as
+      $$ begin insert into test.heard (key) values (new.key); return null; end $$;
+    create trigger hear after insert on staging_sync.queue for each row execute function test.hear()`)
+  const heard = async (): Promise<string[]> => {
+    const rows = await world.sql<{ name: string }>(
+      `select split_part(key, '/', 4) as name from test.heard where key like 'lookup/tagged/%' order by at`,
+    )
+    return [...new Set(rows.map(({ name }) => name))]
+  }
+  let talking = true
+  let told = 0
+  const talk = (async () => {
+    for (let n = 1; talking; n += 1) {
+      const name = `pkg${n}`
+      world.announce = 'keep'
+      await world.prod.importBuild({ name, version: '1', release: '1', rpms })
+      await world.prod.addPackage('f43', name)
+      world.kept.length = 0
+      world.announce = 'at once'
+      // One message for each package.
+      await world.prod.tagBuild('f43', `${name}-1-1`)
+      await sleep(40 + random() * 60)
+    }
+  })()
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const child = world.spawn()
+    const isMarked = said('message handled', { topic: 'tag', outcome: 'marked' })
+    await child.log.until('it marks', isMarked, { timeoutMs: 40_000 })
+    await sleep(random() * 400)
+    await child.kill()
+    told += child.log.count(isMarked)
+  }
+  talking = false
+  await talk
+  const durable = await heard()
+  // Whatever the daemons said that they had marked was durable; what they marked they did not always live to say.
+  expect(told).toBeGreaterThan(KILLS)
+  expect(durable.length).toBeGreaterThanOrEqual(told)
+  await drainQueue()
+  const shown = await world.sql<{ name: string }>(
+    `select p.name from tag_listing l join build b on b.id = l.build_id join package p on p.id = b.pkg_id where l.active`,
+  )
+  const names = new Set(shown.map(({ name }) => name))
+  expect(durable.filter((name) => !names.has(name))).toEqual([])
+
+  // What was sent while nobody listened is found by catch-up.
+  world.breakCatchUp(false)
+  await world.start()
+  await world.equal()
+})
+
+const MOMENTS: readonly [at: string, change: 'retag' | 'build'][] = [
+  ['sql.converge.commit', 'retag'],
+  ['after:sql.converge.commit', 'retag'],
+  ['sql.debt.pay.commit', 'retag'],
+  ['file.symlink', 'build'],
+  ['after:file.symlink', 'build'],
+  ['after:sql.build.commit', 'build'],
+  ['hub.answer#3', 'build'],
+]
+
+test('killed at any of the dangerous moments, it heals at its next start', { timeout: 90_000 }, async () => {
+  world = await e2eWorld()
+  await world.prod.addTag('f43', { arches: 'x86_64' })
+  await world.prod.addPackage('f43', 'bash')
+  await world.prod.importBuild({ name: 'bash', version: '5', release: 'first', rpms })
+  await world.prod.tagBuild('f43', 'bash-5-first')
+  const healed = async (): Promise<void> => {
+    await endLeases()
+    await world.equal()
+    expect(await world.sql('select * from staging_sync.debt')).toEqual([])
+    expect(await world.sql(`select * from staging_sync.placement where state <> 'placed'`)).toEqual([])
+  }
+  for (const [n, [at, change]] of MOMENTS.entries()) {
+    const child = world.spawn({ script: 'test/e2e/killed-main.ts', env: { KILL_AT: at } })
+    await child.log.until('it has caught up', said('catch-up finished'), { timeoutMs: 40_000 })
+    await healed()
+    child.signal('SIGUSR2')
+    await child.log.until('it is armed', said('armed'))
+    if (change === 'build')
+      await world.prod.importBuild({ name: 'bash', version: '5', release: `${n}`, rpms })
+    await (change === 'build' ? world.prod.tagBuild : world.prod.retagBuild)(
+      'f43',
+      change === 'build' ? `bash-5-${n}` : 'bash-5-first',
+    )
+    expect([at, await child.ended]).toMatchObject([at, { signal: 'SIGKILL' }])
+    // Somebody takes an event in staging meanwhile: a repo, say. What was owed is due.
+    await world.sql('select get_event()')
+  }
+  await world.start()
+  await healed()
+})
