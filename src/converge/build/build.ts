@@ -8,6 +8,7 @@ import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/reco
 import type { Claim } from '../../queue/queue.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
 import type { BuildRef } from '../identify.ts'
+import { noteClashes } from '../settle.ts'
 import { MAX_WAITS, skipped, waitFor } from '../wait.ts'
 import { applyBuild, SETTLED } from './content.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
@@ -47,9 +48,11 @@ export class BuildConverger implements Converger<BuildKey> {
       standing = await readStanding(database, owner, ref)
     }
     if (!isWhole(prod)) {
-      const { own, placements } = standing
-      if (own !== null) return { ...(await removeBuild(this.#deps, claim, prod, { own, placements })), unmet }
-      await removePlaces(this.#deps, placements)
+      const { own } = standing
+      if (own !== null)
+        return { ...(await removeBuild(this.#deps, claim, prod, { ...standing, own })), unmet }
+      await removePlaces(this.#deps, standing.placements)
+      if (standing.clashes) await noteClashes(database, formatKey(key), [])
       return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet }
     }
 

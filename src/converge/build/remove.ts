@@ -18,7 +18,7 @@ import type { Clash } from '../versioned-diff.ts'
 import { deleteDependents } from './apply.ts'
 import { formatBase } from './base.ts'
 import { describeUse, findLocalUse, isUsed, type LocalUse } from './local-use.ts'
-import { type OwnRow, readStanding } from './standing.ts'
+import { type OwnRow, readStanding, type Standing } from './standing.ts'
 
 /** A build's type rows: kept by a delete, cleared by a reset. */
 const TYPE_TABLES = ['maven_builds', 'win_builds', 'image_builds', 'build_types']
@@ -38,13 +38,14 @@ export async function removeBuild(
   deps: Deps,
   claim: Claim,
   prod: Build,
-  standing: { readonly own: OwnRow; readonly placements: readonly PlacementRecord[] },
+  standing: Standing & { readonly own: OwnRow },
 ): Promise<Converged> {
   const { database, catalog, owner } = deps
   const { own } = standing
   const keyText = formatKey(claim.key)
   if (isDone(prod, own)) {
     await removePlaces(deps, standing.placements)
+    if (standing.clashes) await noteClashes(database, keyText, [])
     const isLeft = standing.placements.length > 0
     return {
       outcome: isLeft ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' },
