@@ -4,7 +4,7 @@ import type { Change } from './changes.ts'
 import { compareFiles } from './files.ts'
 import type { Koji, Stage } from './stage.ts'
 
-const giveUpMs = 20_000
+const giveUpMs = 30_000
 
 /** A change that staging has. */
 export interface Seen {
