@@ -160,6 +160,10 @@ export class Worker {
       await this.#wake.wait(await this.#idleMs(), signal)
       return
     }
+    if (this.#fatal !== null) {
+      this.#owed.push(...claims)
+      return
+    }
     for (const [i, claim] of claims.entries()) this.#start(claim, i === 0 ? permits : [])
     if (this.#active.size >= this.#options.concurrency || probing)
       await this.#wake.wait(this.#options.idleMs, signal)
@@ -229,10 +233,8 @@ export class Worker {
       await this.#giveBack(claim, this.#raceDelayMs(claim))
       return
     }
-    if (error instanceof SafetyError) {
-      await this.#giveBack(claim, 0)
-      throw error
-    }
+    // Its claim is given back with all others, once nothing more is begun.
+    if (error instanceof SafetyError) throw error
     if (error instanceof StopError || this.#hard.signal.aborted) {
       await this.#giveBack(claim, 0)
       return
