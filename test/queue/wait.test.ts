@@ -154,7 +154,7 @@ describe('waiting', () => {
   })
 
   it('ends a wait of two keys for each other after a bound', async () => {
-    const short = await openQueue(server.url, { waitBaseMs: 80 })
+    const short = await openQueue(server.url, { waitBaseMs: 2_000 })
     try {
       await short.queue.mark([mark(build(1)), mark(build(2))])
       const [one, two] = (await short.queue.claim(2)) as [Claim, Claim]
