@@ -19,6 +19,9 @@ async function measure(args: Arguments): Promise<Result[]> {
   if (!has('calls') && !has('latency') && !has('burst')) return results
   const packages = Math.max(args.messages / 10, args.samples)
   const world = await openBenchWorld({ real: args.real, packages })
+  // Ctrl-C: the world ends, and with it whatever is being measured fails.
+  const interrupted = (): void => void world.close().finally(() => process.exit(130))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
   try {
     if (has('calls')) results.push(...(await measureCalls(world)))
     if (!has('latency') && !has('burst')) return results

@@ -9,6 +9,8 @@ import type { BenchWorld } from './world.ts'
 
 const GOAL = 2
 const TIMEOUT_MS = 600_000
+/** So long nothing may happen while staging is not equal yet. */
+const QUIET_MS = 20_000
 const BATCHES = [25, 100, 200]
 
 /**
@@ -49,19 +51,28 @@ async function tagAll(world: BenchWorld, messages: number) {
   const rows = await work.rows(
     `insert into tag_listing (build_id, tag_id, create_event, creator_id)
      select b.id, $1, get_event(), b.owner
-       from (select b.* from build b where id = any($2::int[]) order by b.version::int, b.pkg_id) b
+       from (select b.* from build b where id = any($2::int[]) order by length(b.version), b.version, b.pkg_id) b
      returning build_id`,
     [content.burstTagId, content.packages.slice(0, messages / 10).flatMap(({ buildIds }) => buildIds)],
   )
   const names = await work.rows(
-    'select b.id, p.name, b.version, b.release, b.owner from build b join package p on p.id = b.pkg_id where b.id = any($1::int[])',
+    'select b.id, p.name, b.version, b.release from build b join package p on p.id = b.pkg_id where b.id = any($1::int[])',
     [rows.map((row) => row.build_id)],
   )
   const byId = new Map(names.map((row) => [row.id, row]))
   const tag = `${content.prefix}-burst`
   return rows.map(({ build_id }) => {
-    const { name, version, release, owner } = byId.get(build_id) ?? {}
-    const body = { tag, tag_id: content.burstTagId, build_id, name, version, release, user: 'admin', owner }
+    const { name, version, release } = byId.get(build_id) ?? {}
+    const body = {
+      tag,
+      tag_id: content.burstTagId,
+      build_id,
+      name,
+      version,
+      release,
+      user: 'admin',
+      owner: 'admin',
+    }
     return { topic: 'tag', body }
   })
 }
@@ -72,12 +83,16 @@ async function equal(world: BenchWorld, daemon: Daemon): Promise<void> {
   await staging.connect()
   try {
     const [wanted] = await world.work.rows(LISTS, [world.content.burstTagId])
-    const until = performance.now() + TIMEOUT_MS
+    let until = performance.now() + QUIET_MS
+    let before = ''
     for (;;) {
       await daemon.idle(TIMEOUT_MS)
       const { rows } = await staging.query(LISTS, [world.content.burstTagId])
       if (rows[0].lists === wanted?.lists) return
-      if (performance.now() > until) throw new Error('burst: staging does not become equal')
+      if (rows[0].lists !== before) until = performance.now() + QUIET_MS
+      before = rows[0].lists
+      if (performance.now() > until)
+        throw new Error(`burst: staging does not become equal; ${await daemon.trouble()}`)
       await delay(25)
     }
   } finally {

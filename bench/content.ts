@@ -43,7 +43,7 @@ export async function makeContent(databaseUrl: string, options: { packages: numb
     await client.query('commit')
     await client.query('analyze')
     const { rows } = await client.query<{ id: number; name: string; builds: number[] }>(
-      `select p.id, p.name, array_agg(b.id order by b.version::int) as builds
+      `select p.id, p.name, array_agg(b.id order by b.id) as builds
          from package p join build b on b.pkg_id = p.id where p.name like $1 group by p.id order by p.id`,
       [`${prefix}-%`],
     )
@@ -71,5 +71,5 @@ const OWNERS = `insert into tag_package_owners (package_id, tag_id, owner, creat
 const TAGGINGS = `insert into tag_listing (build_id, tag_id, create_event, creator_id)
   select b.id, t.id, get_event(), ${ADMIN}
     from (select b.* from build b join package p on p.id = b.pkg_id
-           where p.name like $1 and version::int <= 2 order by b.id) b, tag t
+           where p.name like $1 and version in ('1', '2') order by b.id) b, tag t
    where t.name like $1 and t.name like '%-live'`
