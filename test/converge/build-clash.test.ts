@@ -166,7 +166,7 @@ describe('a build of staging with the same NVR', () => {
       await apart()
       const own = await local.startBuild({ name, version: '1', release: '1', epoch: 7 })
       await local.rows(
-        `insert into task (id, state, owner, channel_id) values ($1, 1, 1, (select min(id) from channels)) on conflict do nothing`,
+        `insert into task (id, state, owner, channel_id, arch) values ($1, 1, 1, (select min(id) from channels), 'noarch') on conflict do nothing`,
         [own.id],
       )
       await local.rows('update build set task_id = $1 where id = $1', [own.id])
