@@ -19,37 +19,27 @@ export async function findBuilds(
   owner: Owner,
   refs: readonly BuildRef[],
 ): Promise<Map<number, number>> {
-  const found = new Map<number, number>()
-  if (refs.length === 0) return found
-  for (const [prodId, row] of await findOwned(
-    sql,
-    'build',
-    refs.map((ref) => ref.id),
-  )) {
-    found.set(prodId, row.stagingId)
-  }
-  const rest = refs.filter((ref) => !found.has(ref.id))
-  if (rest.length === 0 || owner.seedEvent === null) return found
-  const seeded = await sql.query<{ id: number; name: string; version: string; release: string }>(
-    'identify.seeded_builds',
-    `select b.id, p.name, b.version, b.release
-       from build b join package p on p.id = b.pkg_id
-      where b.id = any($1::int[]) and b.create_event <= $2`,
-    [rest.map((ref) => ref.id), owner.seedEvent],
+  if (refs.length === 0) return new Map()
+  const rows = await sql.query<{ prod_id: number; staging_id: number }>(
+    'identify.builds',
+    `select r.id as prod_id, coalesce(o.staging_id, seeded.id) as staging_id
+       from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r(id, name, version, release)
+       left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
+       left join lateral (
+         select b.id from build b join package p on p.id = b.pkg_id
+          where o.prod_id is null and b.id = r.id and b.create_event <= $5::bigint
+            and p.name = r.name and b.version = r.version and b.release = r.release
+       ) seeded on true
+      where coalesce(o.staging_id, seeded.id) is not null`,
+    [
+      refs.map((ref) => ref.id),
+      refs.map((ref) => ref.name),
+      refs.map((ref) => ref.version),
+      refs.map((ref) => ref.release),
+      owner.seedEvent,
+    ],
   )
-  const byId = new Map(seeded.map((row) => [row.id, row]))
-  for (const ref of rest) {
-    const row = byId.get(ref.id)
-    if (
-      row !== undefined &&
-      row.name === ref.name &&
-      row.version === ref.version &&
-      row.release === ref.release
-    ) {
-      found.set(ref.id, row.id)
-    }
-  }
-  return found
+  return new Map(rows.map((row) => [row.prod_id, row.staging_id]))
 }
 
 /** Staging's id of a prod tag that came from prod, with its name in staging; null: staging has no such tag of prod's. */

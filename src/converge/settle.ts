@@ -35,6 +35,8 @@ export interface Plan {
   readonly unmet: readonly Expectation[]
   /** staging tags whose repos go stale by this */
   readonly tagIds: readonly number[]
+  /** newest prod event that was applied before, where it has been read already, since the claim was taken */
+  readonly lastApplied?: number | null
   /** newest prod event that staging shows of this key after this */
   readonly prodEvent: number | null
   /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
@@ -52,7 +54,8 @@ export interface Plan {
 export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
   const { claim, unmet } = plan
   const keyText = formatKey(claim.key)
-  const lastApplied = await lastMapped(deps.database, keyText)
+  const lastApplied =
+    plan.lastApplied === undefined ? await lastMapped(deps.database, keyText) : plan.lastApplied
   const first = await plan.difference(deps.database, lastApplied)
   if (first.ops.length === 0 && first.before === undefined) {
     return { outcome: await withoutOps(deps, keyText, first.clashes), unmet, fenced: false }

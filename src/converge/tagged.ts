@@ -5,6 +5,7 @@ import type { Expectation } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
+import { lastMapped } from '../staging/events.ts'
 import { readListing, readLocalUntags } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
@@ -34,12 +35,11 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
     const { hub, database, scope, owner, names } = this.#deps
-    const filter = { tag: key.tagId, package: key.packageId }
-    const [tag, answer] = await Promise.all([
+    const [tag, lastApplied, { rows, revoked }] = await Promise.all([
       findTag(database, owner, key.tagId),
-      hub.read([queryHistory(['tag_listing'], { ...filter, active: true })], { priority: claim.priority }),
+      lastMapped(database, formatKey(key)),
+      this.#read(key, claim),
     ])
-    const rows = answer[0].tag_listing
     const unmet = unmetOf(claim.expect, rows)
     if (tag === null) {
       const reason = await scope.whyOutside(hub, database, key.tagId, claim.priority)
@@ -78,8 +78,27 @@ export class TaggedConverger implements Converger<TaggedKey> {
     if (packageId === null) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
     return settle(
       this.#deps,
-      this.#plan(key, claim, { tagId: tag.stagingId, packageId, wanted, rows, unmet }),
+      this.#plan(key, claim, { tagId: tag.stagingId, packageId, wanted, rows, revoked, unmet, lastApplied }),
     )
+  }
+
+  /**
+   * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
+   * no second round. Asked for last, they show at least what the active ones no longer do.
+   */
+  async #read(
+    key: TaggedKey,
+    claim: Claim,
+  ): Promise<{ rows: readonly TagListingRow[]; revoked: readonly TagListingRow[] | null }> {
+    const { hub } = this.#deps
+    const { priority } = claim
+    const active = listingOf(key, true)
+    if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
+      const [shown] = await hub.read([active], { priority })
+      return { rows: shown.tag_listing, revoked: null }
+    }
+    const [shown, gone] = await hub.read([active, listingOf(key, false)], { priority })
+    return { rows: shown.tag_listing, revoked: gone.tag_listing }
   }
 
   #plan(
@@ -90,17 +109,20 @@ export class TaggedConverger implements Converger<TaggedKey> {
       packageId: number
       wanted: readonly WantedEntry[]
       rows: readonly TagListingRow[]
+      revoked: readonly TagListingRow[] | null
       unmet: readonly Expectation[]
+      lastApplied: number | null
     },
   ): Plan {
     const prodEvents = list.rows.map((row) => row.createEvent)
     return {
       claim,
       unmet: list.unmet,
+      lastApplied: list.lastApplied,
       tagIds: [list.tagId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
       difference: (sql, lastApplied) => listingDifference(sql, this.#deps, list, lastApplied),
-      prove: (_removals, lastApplied) => this.#prove(key, claim, lastApplied),
+      prove: (_removals, lastApplied) => this.#prove(key, claim, list.revoked, lastApplied),
     }
   }
 
@@ -108,13 +130,16 @@ export class TaggedConverger implements Converger<TaggedKey> {
    * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
    * that was reset the history is gone too: its own key removes its taggings in staging.)
    */
-  async #prove(key: TaggedKey, claim: Claim, lastApplied: number | null): Promise<Proofs> {
+  async #prove(
+    key: TaggedKey,
+    claim: Claim,
+    read: readonly TagListingRow[] | null,
+    lastApplied: number | null,
+  ): Promise<Proofs> {
     const { hub, database, owner } = this.#deps
-    const [history] = await hub.read(
-      [queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, active: false })],
-      { priority: claim.priority },
-    )
-    const fresh = history.tag_listing.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
+    const revoked =
+      read ?? (await hub.read([listingOf(key, false)], { priority: claim.priority }))[0].tag_listing
+    const fresh = revoked.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
     const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuilds(database, owner, refs)
     const revokedAt = new Map<number, number>()
@@ -129,6 +154,10 @@ export class TaggedConverger implements Converger<TaggedKey> {
       return prodEvent === undefined ? null : { prodEvent, slot: REVOKE_SLOT }
     }
   }
+}
+
+function listingOf(key: TaggedKey, active: boolean) {
+  return queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, active })
 }
 
 /** Reads one package's listing in staging and diffs it; untags by staging's people are settled by policy. */

@@ -37,7 +37,7 @@ export async function owe(tx: Tx, { tagIds, lastEvent }: Owed): Promise<void> {
     'debt.owe',
     `insert into staging_sync.debt (last_event, tag_ids, interleaved)
      select $1::bigint, $2::int[], coalesce(max(id) - min(id) + 1 <> count(*), true) from events
-      where id > $1::bigint - 10000 and xmin::text::bigint = txid_current() % 4294967296`,
+      where id > $1::bigint - 10000 and xmin = (select (txid_current() % 4294967296)::text::xid)`,
     [lastEvent, [...new Set(tagIds)].sort((a, b) => a - b)],
   )
 }
