@@ -36,6 +36,7 @@ export async function measureLatency(
   try {
     const signable = await makeSignable(world, daemon, bus, { count: signableCount(count) + WARM_UPS, floor })
     console.log(`latency: ${signable.length} builds came by the daemon; making ${count} changes in prod`)
+    await showPackages(world, daemon, bus, count)
     const samples = await makeSamples(world, count, signable)
     await floor.chooseReads(samples)
     const commits = await Commits.watch(world.stagingUrl)
@@ -55,6 +56,25 @@ export async function measureLatency(
   } finally {
     await floor.close()
   }
+}
+
+/** A message for each package before anything changes: a daemon that has run for a while knows their ids. */
+async function showPackages(
+  world: BenchWorld,
+  daemon: Daemon,
+  bus: BusPublisher,
+  count: number,
+): Promise<void> {
+  const { prefix, liveTagId, packages } = world.content
+  for (const { name, buildIds } of packages.slice(0, count)) {
+    const build = { build_id: buildIds[0], name, version: '1', release: '1', owner: 'admin' }
+    await bus.publish({
+      topic: 'tag',
+      body: { tag: `${prefix}-live`, tag_id: liveTagId, ...build, user: 'admin' },
+    })
+  }
+  await delay(500)
+  await daemon.idle(120_000)
 }
 
 /** Builds that are in staging by the daemon; their messages warm it up, too. Returns the rpms of each. */
