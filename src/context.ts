@@ -25,6 +25,7 @@ import type { Operations } from './model/operations.ts'
 import { runDoctor } from './operations/doctor.ts'
 import { runInit } from './operations/init.ts'
 import { Placements } from './operations/placements.ts'
+import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
 import { readStatus } from './operations/status.ts'
 import { runSync } from './operations/sync.ts'
@@ -32,6 +33,8 @@ import type { BusHandlers, Engine, World } from './operations/world.ts'
 import { Breaker, type BreakerClock } from './queue/breaker.ts'
 import { queueMigrations } from './queue/migrations.ts'
 import { PostgresQueue } from './queue/postgres-queue.ts'
+import { reconcileMigrations } from './reconcile/migrations.ts'
+import { Reconcile } from './reconcile/reconcile.ts'
 import { Catalog } from './staging/catalog.ts'
 import { Database } from './staging/database.ts'
 import { pendingMigrations } from './staging/migration.ts'
@@ -60,7 +63,13 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** Claims outlive a daemon that died by this. */
 const LEASE_MS = 60_000
 
-const MIGRATIONS = [...stagingMigrations, ...queueMigrations, ...convergeMigrations, ...catchupMigrations]
+const MIGRATIONS = [
+  ...stagingMigrations,
+  ...queueMigrations,
+  ...convergeMigrations,
+  ...catchupMigrations,
+  ...reconcileMigrations,
+]
 
 export interface ContextOptions {
   readonly config: Config
@@ -83,6 +92,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     doctor: () => runDoctor(world),
     run: (signal) => runDaemon(world, daemon, signal),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
+    reconcile: (what, signal) => runReconcile(world, daemon, what, signal),
     status: () => readStatus(world),
     destroy: () => world.destroy(),
   }
@@ -261,11 +271,13 @@ async function createEngine(parts: {
     convergers,
     breakers,
     catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
+    reconcile: new Reconcile({ deps }),
     worker: (given = {}) =>
       new Worker({
         queue,
         convergers: given.convergers ?? convergers,
         breakers,
+        probes: { storage: () => deps.placement.probe() },
         telemetry,
         concurrency: config.worker.concurrency,
         graceMs: config.worker.shutdownGraceMs,

@@ -4,11 +4,12 @@ import { exampleFile, optionsHelp } from '../config/example.ts'
 import { loadConfig } from '../config/load.ts'
 import { asError, EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
-import type { Operations } from '../model/operations.ts'
+import type { Operations, ReconcileReport } from '../model/operations.ts'
 import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { checkLine, initText, statusText, syncedLine } from './render.ts'
+import { DriftText, driftJson, reportText } from './render-drift.ts'
 import { withSignals } from './shutdown.ts'
 import { readVersion } from './version.ts'
 
@@ -99,6 +100,38 @@ export function syncCommand(around: Surroundings, flags: CommonFlags, keys: read
     if (failed) return EXIT.error
     return held ? EXIT.held : EXIT.ok
   })
+}
+
+/**
+ * Exit 1 when a key could not be made equal, 4 when something is held, 3 when a difference was found (seen to by now, unless it
+ * is a dry run), else 0.
+ */
+export function reconcileCommand(
+  around: Surroundings,
+  flags: CommonFlags & { readonly dryRun: boolean; readonly json: boolean; readonly tag?: readonly string[] },
+): Promise<number> {
+  return once(around, flags, async (operations, signal) => {
+    const text = new DriftText()
+    let code: number = EXIT.ok
+    for await (const news of operations.reconcile({ dryRun: flags.dryRun, tags: flags.tag ?? [] }, signal)) {
+      if (news.kind === 'difference') {
+        if (flags.json) around.stdout.write(driftJson(news.drift))
+        else text.add(news.drift)
+        continue
+      }
+      const { report } = news
+      if (!flags.json) around.stdout.write(text.text() + reportText(report))
+      code = reconcileCode(report, flags.dryRun)
+    }
+    return code
+  })
+}
+
+function reconcileCode({ differences, heldKeys, parkedKeys }: ReconcileReport, dryRun: boolean): number {
+  const { drift, queued, parked, held } = differences
+  if (dryRun ? parked > 0 && drift + queued + held === 0 : parkedKeys > 0) return EXIT.error
+  if (dryRun ? held > 0 : heldKeys > 0) return EXIT.held
+  return drift + queued + parked > 0 ? EXIT.drift : EXIT.ok
 }
 
 export function statusCommand(

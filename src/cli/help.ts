@@ -31,3 +31,12 @@ KEYS
   tagged/f43/bash                     the ordered list of one package's builds in one tag
   target/f43                          a build target
   external-repo/epel9                 an external repository`
+
+/** What `reconcile` prints. */
+export const RECONCILE_HELP = `
+OUTPUT
+  + missing in staging   - only in staging   ~ different, staging -> prod
+  [queued] its key was marked already   [parked] it failed before   [held] a clash, by policy
+  --json: {"key", "kind", "subject", "tag", "state", "prod", "staging"}; a side that has none is null
+
+Additions of staging's own are no difference. Beside a daemon, differences are marked and the daemon makes them equal.`

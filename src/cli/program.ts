@@ -7,12 +7,13 @@ import {
   doctorCommand,
   initCommand,
   optionsCommand,
+  reconcileCommand,
   runCommand,
   type Surroundings,
   statusCommand,
   syncCommand,
 } from './commands.ts'
-import { exitStatusHelp, SYNC_HELP } from './help.ts'
+import { exitStatusHelp, RECONCILE_HELP, SYNC_HELP } from './help.ts'
 import { errorText } from './report-error.ts'
 import { readVersion } from './version.ts'
 
@@ -104,6 +105,25 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .argument('<key...>', 'build/101, build/bash-5.2-1.fc43, tag/f43, tagged/f43/bash, ...', collectKey)
     .addHelpText('after', SYNC_HELP)
     .action(async (keys: readonly Key[], flags: CommonFlags) => done(await syncCommand(around, flags, keys)))
+
+  configured('reconcile', 'compare everything in scope on both sides, and make equal what differs', [
+    EXIT.ok,
+    EXIT.error,
+    EXIT.drift,
+    EXIT.held,
+  ])
+    .option('--dry-run', 'compare only: nothing is written', false)
+    .option(
+      '--tag <name>',
+      'this tag (a shell pattern), its parents and builds; may be repeated',
+      collect,
+      [],
+    )
+    .option('--json', 'one JSON object a difference', false)
+    .addHelpText('after', RECONCILE_HELP)
+    .action(async (flags: CommonFlags & { dryRun: boolean; json: boolean; tag: readonly string[] }) =>
+      done(await reconcileCommand(around, flags)),
+    )
 
   configured('status', 'show queue, ownership, clashes, parked keys; works while the daemon is down', [
     EXIT.ok,

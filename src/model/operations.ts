@@ -1,3 +1,4 @@
+import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
 
 /** One precondition as `doctor` saw it. */
@@ -72,6 +73,29 @@ export interface StatusReport {
   readonly debts: number
 }
 
+export interface ReconcileOptions {
+  /** compare only; nothing is written, to Koji's tables nor to ours */
+  readonly dryRun: boolean
+  /** names and patterns of tags; none: everything in scope */
+  readonly tags: readonly string[]
+}
+
+/** What a reconcile tells: differences as they are found, and at last the sum. */
+export type ReconcileNews =
+  | { readonly kind: 'difference'; readonly drift: Drift }
+  | { readonly kind: 'end'; readonly report: ReconcileReport }
+
+export interface ReconcileReport {
+  /** what was compared */
+  readonly tags: number
+  readonly builds: number
+  /** differences by state */
+  readonly differences: Readonly<Record<Drift['state'], number>>
+  /** of the keys that were marked: those that ended held, and parked; 0 in a dry run */
+  readonly heldKeys: number
+  readonly parkedKeys: number
+}
+
 /**
  * The work behind the commands. Made by `context.ts`, used by `cli`.
  *
@@ -86,6 +110,7 @@ export interface Operations {
   run(signal: AbortSignal): Promise<void>
   /** Each key once, in the order in which they end. */
   sync(keys: readonly Key[], signal: AbortSignal): AsyncIterable<SyncedKey>
+  reconcile(options: ReconcileOptions, signal: AbortSignal): AsyncIterable<ReconcileNews>
   status(signal: AbortSignal): Promise<StatusReport>
   /** Closes connections, sockets, the HTTP listener. */
   destroy(): Promise<void>

@@ -102,7 +102,7 @@ async function* syncKeys(
 }
 
 /** A person waits: an outage that lasts ends the command, with the exit code of the part. The keys stay marked. */
-function refuseOutage(engine: Engine): void {
+export function refuseOutage(engine: Engine): void {
   for (const breaker of engine.breakers) {
     const { openForMs, part, lastCode } = breaker.state()
     if (openForMs > OUTAGE_MS) {

@@ -5,6 +5,7 @@ import type { Hub } from '../hub/hub.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
 import type { Queue } from '../queue/queue.ts'
+import type { Reconcile } from '../reconcile/reconcile.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import type { Migration } from '../staging/migration.ts'
@@ -47,6 +48,8 @@ export interface Engine {
   readonly breakers: readonly Breaker[]
   /** Finds what no message announced; marks keys, writes nothing else. */
   readonly catchUp: { run(signal: AbortSignal): Promise<CaughtUp> }
+  /** Compares both sides; writes nothing. */
+  readonly reconcile: Reconcile
   /** A worker over these convergers (or wrapped ones). */
   worker(options?: { readonly convergers?: Convergers; readonly onTurn?: () => void }): Worker
 }

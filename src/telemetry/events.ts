@@ -1,4 +1,5 @@
 import type { OutageError, Part } from '../errors.ts'
+import type { Drift } from '../model/drift.ts'
 import { formatKey, type Key } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { HubOutcome, MessageOutcomeLabel, QueueSample } from './labels.ts'
@@ -161,6 +162,12 @@ export function catchUpFinished(
 
 export function catchUpFailed({ log }: Telemetry, error: Error): void {
   log.warn({ err: error }, 'catch-up failed')
+}
+
+/** A difference that neither a message nor catch-up had told of. */
+export function driftFound({ log, metrics }: Telemetry, drift: Drift): void {
+  metrics.missed.inc({ kind: drift.kind })
+  log.info({ key: formatKey(drift.key), kind: drift.kind, subject: drift.subject }, 'drift found')
 }
 
 export function httpListening({ log }: Telemetry, fields: { host: string; port: number }): void {

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { DRIFT_KINDS } from '../model/drift.ts'
 import { PARTS, type QueueSample, ZERO_LABELS } from './labels.ts'
 
 /** Wire times and database times are milliseconds, a cold hub takes seconds, an outage minutes. */
@@ -87,6 +88,12 @@ export class Metrics {
   )
   readonly catchUpKeys = this.#counter('catchup_keys_total', 'Keys that catch-up marked')
 
+  readonly missed = this.#counter(
+    'missed_total',
+    'Differences that reconcile found and nobody had told of, by kind',
+    ['kind'],
+  )
+
   readonly #buildInfo = this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'])
   readonly #reasons = new Set<string>()
 
@@ -140,6 +147,7 @@ export class Metrics {
     for (const outcome of hubOutcomes) this.hubRequests.inc({ outcome }, 0)
     for (const state of queueStates) this.queueKeys.set({ state }, 0)
     for (const reason of catchUpReasons) this.catchUpRequested.inc({ reason }, 0)
+    for (const kind of DRIFT_KINDS) this.missed.inc({ kind }, 0)
     for (const part of PARTS) {
       this.breakerOpen.set({ part }, 0)
       this.outages.inc({ part }, 0)

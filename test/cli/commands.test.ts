@@ -29,6 +29,45 @@ describe('sync', () => {
   })
 })
 
+describe('reconcile', () => {
+  it.each([
+    ['', [], 0],
+    ['drift', [], 3],
+    ['drift', ['--dry-run'], 3],
+    ['queued', ['--dry-run'], 3],
+    ['drift,held', [], 4],
+    ['held', ['--dry-run'], 4],
+    ['drift,held,parked', [], 1],
+    ['parked', ['--dry-run'], 1],
+  ])('that finds %j with %j exits with %i', async (script, flags, code) => {
+    expect((await scripted(script, ['reconcile', ...flags])).code).toBe(code)
+  })
+
+  it('prints differences by tag and kind, bounded, with totals, and nothing that a name could steer', async () => {
+    const script = Array.from({ length: 12 }, () => 'drift').join(',')
+    const { stdout } = await scripted(script, ['reconcile', '--tag', 'f4*'])
+    expect(stdout).toContain('tag f43 extra (12)\n  + f43: key0\\u001b[2J  {"value":"https://a:***@b/"}\n')
+    expect(stdout).toContain('  ~ f43: key1\\u001b[2J  {"value":"1"} -> {"value":')
+    expect(stdout).toContain(
+      '  and 2 more\n12 differences (12 new, 0 known already, 0 parked, 0 held) in 2 tags',
+    )
+    expect((await scripted('', ['reconcile'])).stdout).toBe('equal: 2 tags with 5 taggings\n')
+  })
+
+  it('prints one object a difference as JSON', async () => {
+    const { stdout } = await scripted('drift,queued', ['reconcile', '--dry-run', '--json'])
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines.map(({ key, kind, state }) => [key, kind, state])).toEqual([
+      ['tag/0', 'extra', 'drift'],
+      ['tag/1', 'extra', 'queued'],
+    ])
+    expect(Object.keys(lines[0])).toEqual(['key', 'kind', 'subject', 'tag', 'state', 'prod', 'staging'])
+  })
+})
+
 describe('doctor', () => {
   it.each([
     ['', 0],

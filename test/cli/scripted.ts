@@ -1,5 +1,6 @@
 import { runProgram } from '../../src/cli/program.ts'
 import { OutageError, SafetyError } from '../../src/errors.ts'
+import type { Drift } from '../../src/model/drift.ts'
 import type { Operations, SyncedKey } from '../../src/model/operations.ts'
 
 /** What a command ended with. */
@@ -53,6 +54,18 @@ function synced(outcome: SyncedKey['outcome'], name: string): SyncedKey {
   }
 }
 
+function drift(state: Drift['state'], index: number): Drift {
+  return {
+    key: { kind: 'tag', tagId: index },
+    kind: 'extra',
+    subject: `f43: key${index}\u001b[2J`,
+    tag: 'f43',
+    prod: { value: 'https://a:hunter2@b/' },
+    staging: index === 0 ? null : { value: 1n },
+    state,
+  }
+}
+
 /** Work of known outcome, so that output, exit codes and signals can be seen without a Koji. */
 export function scriptedOperations(script: string): Operations {
   return {
@@ -96,6 +109,18 @@ export function scriptedOperations(script: string): Operations {
       }
       const outcomes = script.split(',') as SyncedKey['outcome'][]
       for (const [index] of keys.entries()) yield synced(outcomes[index] ?? 'unchanged', `f4${index}`)
+    },
+    async *reconcile({ dryRun }) {
+      const states = script.split(',').filter((one) => one !== '') as Drift['state'][]
+      const differences = { drift: 0, queued: 0, parked: 0, held: 0 }
+      for (const [i, state] of states.entries()) {
+        differences[state] += 1
+        yield { kind: 'difference', drift: drift(state, i) }
+      }
+      const ends = dryRun
+        ? { heldKeys: 0, parkedKeys: 0 }
+        : { heldKeys: differences.held, parkedKeys: differences.parked }
+      yield { kind: 'end', report: { tags: 2, builds: 5, differences, ...ends } }
     },
     async status() {
       return {

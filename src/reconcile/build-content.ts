@@ -1,0 +1,185 @@
+import type { Deps } from '../converge/deps.ts'
+import { listArchives } from '../hub/calls-content.ts'
+import type { ReadOptions } from '../hub/hub.ts'
+import type { Archive } from '../model/records.ts'
+import type { Sql } from '../staging/database.ts'
+import { nvrOf } from './build-rows.ts'
+import type { Found } from './found.ts'
+import type { ProdRpms } from './prod-rpms.ts'
+import { type NamedBuild, readStagingBuilds } from './staging-builds.ts'
+
+/**
+ * Rpms with payload and signing keys, and archives, of builds that both sides have: prod's as few answers as possible told them,
+ * staging's a set at a time. Not compared here: the hash of a signature, checksums, the parts of archives, the rest of an rpm's
+ * row. The scrub reads those.
+ */
+export async function compareContent(
+  deps: Deps,
+  builds: readonly NamedBuild[],
+  prod: ProdRpms,
+  options: ReadOptions,
+): Promise<Found[]> {
+  const { database, owner } = deps
+  const standing = await readStagingBuilds(database, owner, builds)
+  // A build that staging has not whole is a difference of its row.
+  const both = builds.filter(({ id }) => standing.get(id)?.state === 1)
+  const ids = new Map(both.map(({ id }) => [standing.get(id)?.stagingId as number, id]))
+  const rpms = await readRpms(database, [...ids.keys()], owner.seedEvent)
+  const archives = await readArchives(database, [...ids.keys()], owner.seedEvent)
+  const sigkeys = new Set(
+    (
+      await database.query<{ sigkey: string }>('reconcile.sigkeys', 'select sigkey from staging_sync.sigkey')
+    ).map(({ sigkey }) => sigkey),
+  )
+  const found: Found[] = []
+  for (const build of both) {
+    const stagingId = standing.get(build.id)?.stagingId as number
+    found.push(...compareRpms(build, prod.get(build.id) ?? new Map(), rpms.get(stagingId) ?? [], sigkeys))
+  }
+  // Most builds have none on either side, and those have rpms.
+  const asked = both.filter(({ id }) => {
+    const stagingId = standing.get(id)?.stagingId as number
+    return (prod.get(id)?.size ?? 0) === 0 || archives.has(stagingId)
+  })
+  const answers = await deps.hub.read(
+    asked.map(({ id }) => listArchives({ buildId: id })),
+    options,
+  )
+  asked.forEach((build, i) => {
+    const stagingId = standing.get(build.id)?.stagingId as number
+    found.push(...compareArchives(build, answers[i] ?? [], archives.get(stagingId) ?? []))
+  })
+  return found
+}
+
+interface StagingRpm {
+  readonly buildId: number
+  readonly prodId: number
+  readonly nvra: string
+  readonly payloadhash: string
+  readonly sigkeys: readonly string[]
+}
+
+function compareRpms(
+  build: NamedBuild,
+  prod: ReadonlyMap<number, { nvra: string; payloadhash: string; sigkeys: ReadonlySet<string> }>,
+  staging: readonly StagingRpm[],
+  knownKeys: ReadonlySet<string>,
+): Found[] {
+  const present = new Map(staging.map((rpm) => [rpm.prodId, rpm]))
+  const lacking = [...prod].filter(
+    ([id, rpm]) => present.get(id)?.payloadhash !== rpm.payloadhash || present.get(id)?.nvra !== rpm.nvra,
+  )
+  const extra = staging.filter((rpm) => !prod.has(rpm.prodId))
+  const unsigned: string[] = []
+  const oversigned: string[] = []
+  const prodKeys = new Set([...prod.values()].flatMap(({ sigkeys }) => [...sigkeys]))
+  for (const [id, rpm] of prod) {
+    const here = new Set(present.get(id)?.sigkeys)
+    if (!present.has(id)) continue
+    for (const key of rpm.sigkeys) if (!here.has(key)) unsigned.push(`${rpm.nvra} ${key || '(unsigned)'}`)
+    for (const key of here) {
+      // Keys never seen from prod are staging's own.
+      const isProds = knownKeys.has(key) || prodKeys.has(key)
+      if (isProds && !rpm.sigkeys.has(key)) oversigned.push(`${rpm.nvra} ${key || '(unsigned)'}`)
+    }
+  }
+  return [
+    ...difference(
+      build,
+      'rpms',
+      lacking.map(([, { nvra }]) => nvra),
+      extra.map(({ nvra }) => nvra),
+    ),
+    ...difference(build, 'signatures', unsigned, oversigned),
+  ]
+}
+
+function compareArchives(
+  build: NamedBuild,
+  prod: readonly Archive[],
+  staging: readonly StagingArchive[],
+): Found[] {
+  const wanted = new Map(prod.map((archive) => [archive.id, archive]))
+  const present = new Map(staging.map((archive) => [archive.prodId, archive]))
+  const lacking = prod.filter(({ id, filename, checksum }) => {
+    const here = present.get(id)
+    return here?.filename !== filename || here.checksum !== checksum
+  })
+  const extra = staging.filter(({ prodId }) => !wanted.has(prodId))
+  return difference(
+    build,
+    'archives',
+    lacking.map(({ filename }) => filename),
+    extra.map(({ filename }) => filename),
+  )
+}
+
+/** What only one side has. */
+function difference(
+  build: NamedBuild,
+  kind: Found['kind'],
+  prod: readonly string[],
+  staging: readonly string[],
+): Found[] {
+  if (prod.length + staging.length === 0) return []
+  return [
+    {
+      key: { kind: 'build', buildId: build.id },
+      kind,
+      subject: nvrOf(build),
+      tag: null,
+      prod: [...prod].sort(),
+      staging: [...staging].sort(),
+      state: 'open',
+    },
+  ]
+}
+
+interface StagingArchive {
+  readonly buildId: number
+  readonly prodId: number
+  readonly filename: string
+  readonly checksum: string
+}
+
+/** Of those that came from prod. */
+async function readRpms(
+  sql: Sql,
+  ids: readonly number[],
+  seedEvent: number | null,
+): Promise<Map<number, StagingRpm[]>> {
+  const rows = await sql.query<StagingRpm>(
+    'reconcile.rpms',
+    `select r.build_id as "buildId", coalesce(o.prod_id, r.id) as "prodId", r.payloadhash,
+            r.name || '-' || r.version || '-' || r.release || '.' || r.arch as nvra,
+            coalesce((select array_agg(s.sigkey order by s.sigkey) from rpmsigs s where s.rpm_id = r.id), '{}') as sigkeys
+       from rpminfo r join build b on b.id = r.build_id
+       left join staging_sync.owned o on o.kind = 'rpm' and o.staging_id = r.id
+      where r.build_id = any($1::int[]) and (o.prod_id is not null or b.create_event <= $2::int)`,
+    [ids, seedEvent],
+  )
+  return byBuild(rows)
+}
+
+async function readArchives(
+  sql: Sql,
+  ids: readonly number[],
+  seedEvent: number | null,
+): Promise<Map<number, StagingArchive[]>> {
+  const rows = await sql.query<StagingArchive>(
+    'reconcile.archives',
+    `select a.build_id as "buildId", coalesce(o.prod_id, a.id) as "prodId", a.filename, a.checksum
+       from archiveinfo a join build b on b.id = a.build_id
+       left join staging_sync.owned o on o.kind = 'archive' and o.staging_id = a.id
+      where a.build_id = any($1::int[]) and (o.prod_id is not null or b.create_event <= $2::int)`,
+    [ids, seedEvent],
+  )
+  return byBuild(rows)
+}
+
+function byBuild<R extends { readonly buildId: number }>(rows: readonly R[]): Map<number, R[]> {
+  const map = new Map<number, R[]>()
+  for (const row of rows) map.set(row.buildId, [...(map.get(row.buildId) ?? []), row])
+  return map
+}

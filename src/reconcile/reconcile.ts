@@ -1,0 +1,256 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { checkSentinel } from '../catchup/sentinel.ts'
+import { openWindow } from '../catchup/window.ts'
+import type { Deps } from '../converge/deps.ts'
+import type { ProdTag } from '../converge/tag-observe.ts'
+import { AgainError, StopError } from '../errors.ts'
+import { queryHistory } from '../hub/calls-history.ts'
+import { listTags } from '../hub/calls-tag.ts'
+import type { Call, ReadOptions } from '../hub/hub.ts'
+import type { Drift } from '../model/drift.ts'
+import { formatKey } from '../model/key.ts'
+import type { Found } from './found.ts'
+import { IdSet } from './id-set.ts'
+import { judge } from './judge.ts'
+import { compareRepos, compareTargets, findGone } from './named.ts'
+import { chooseRoots } from './roots.ts'
+import { compareTag, compareTagged, isCovered, readTag, type WholeTag } from './tag.ts'
+import { compareByIds, type Unit, walkBuilds } from './walk-builds.ts'
+
+/*
+ * What is compared how. "Converger": the difference is computed by the converger's own code, policy included, without its
+ * writes. "Coarse": what one cheap answer of the hub holds is compared with staging's rows; the converger settles it.
+ *
+ * | what                                             | prod's side                                | how       |
+ * | ------------------------------------------------ | ------------------------------------------ | --------- |
+ * | tag: config, extra, inheritance, repos, groups   | observeTag: one multicall a tag            | converger |
+ * | package list, owners                             | queryHistory(active) a tag                 | converger |
+ * | ordered listings                                 | the same answer                            | converger |
+ * | targets, external repos                          | queryHistory(active), all at once          | converger |
+ * | names of tags, targets, external repos           | the same answers                           | coarse    |
+ * | tags, targets, repos that prod shows no more     | the same answers                           | coarse    |
+ * | builds: state, NVR, owner, volume, times, source, extra | listBuilds by completion time; getBuild with `--tag` | coarse |
+ * | rpms, payloads, signing keys of tagged builds    | listTaggedRPMS a tag (or a package)        | coarse    |
+ * | archives of tagged builds that have any          | listArchives a build                       | coarse    |
+ * | sighash, checksums, components, rest of rpm and archive rows, content of builds in no tag, files | | scrub only |
+ */
+
+/** What is read at a time. */
+export interface ReconcileLimits {
+  /** builds of a page */
+  readonly pageRows: number
+  /** of a tag with more builds than this, rpms are read package by package, to keep answers small */
+  readonly tagBuilds: number
+  /** such packages in one request */
+  readonly packages: number
+  /** builds whose content staging reads at a time */
+  readonly builds: number
+  /** getBuild in one request */
+  readonly multicall: number
+}
+
+const LIMITS: ReconcileLimits = {
+  pageRows: 2_000,
+  tagBuilds: 1_500,
+  packages: 20,
+  builds: 500,
+  multicall: 50,
+}
+
+export interface ReconcileOptions {
+  readonly deps: Deps
+  readonly limits?: Partial<ReconcileLimits>
+}
+
+export interface WalkOptions {
+  /** names and patterns of tags; none: everything in scope */
+  readonly tags: readonly string[]
+  /** before a difference is looked at again: as long as others, who work on the queue, may need for a fresh change */
+  readonly confirmMs: number
+}
+
+/** What was compared. */
+export interface Walked {
+  tags: number
+  builds: number
+}
+
+/** Tries of a read that changes of prod tear. */
+const TRIES = 5
+
+/**
+ * Compares everything in scope on both sides, prod's read at low priority, staging's set by set; writes nothing. In memory are
+ * never more than one tag's lists, one page of builds, and a bit per build.
+ *
+ * Throws SafetyError as catch-up does when prod is not what it was, what `chooseRoots` throws, OutageError, StopError.
+ */
+export class Reconcile {
+  readonly #deps: Deps
+  readonly #limits: ReconcileLimits
+
+  constructor(options: ReconcileOptions) {
+    this.#deps = options.deps
+    this.#limits = { ...LIMITS, ...options.limits }
+  }
+
+  /** Differences as they are found, those of a tag together. */
+  async *walk(signal: AbortSignal, options: WalkOptions, walked: Walked): AsyncGenerator<readonly Drift[]> {
+    const { database, hub } = this.#deps
+    const read: ReadOptions = { priority: 'sweep', signal }
+    const readOne = async <T>(call: Call<T>): Promise<T> => (await hub.read([call], read))[0]
+    await openWindow(database, readOne, { overlapMs: 0, since: undefined })
+    await checkSentinel(database, readOne)
+    const look = (unit: Unit): Promise<Drift[]> => this.#look(unit, options.confirmMs, signal)
+
+    const tags = await readOne(listTags())
+    const roots = await chooseRoots(this.#deps, tags, options.tags)
+    const whole = options.tags.length === 0
+    const seen = new IdSet()
+    const needed = new Set<number>()
+    if (whole) {
+      const drifts = await look(() => this.#compareNamed(read, needed))
+      yield drifts
+      const shown = tags.map(({ id }) => id)
+      yield await look(() => findGone(this.#deps, 'tag', shown, (tag) => this.#isInScope(tag)))
+    }
+    const done = new Set<number>()
+    const work = [...new Set([...roots.map(({ id }) => id), ...needed])]
+    for (let tagId = work.shift(); tagId !== undefined; tagId = work.shift()) {
+      if (done.has(tagId)) continue
+      done.add(tagId)
+      const accept = async (tag: ProdTag): Promise<boolean> =>
+        needed.has(tag.tag.id) || isCovered(this.#deps, tag)
+      const tag = await this.#again(() => readTag(this.#deps, tagId, accept, read), signal)
+      if (tag === null) continue
+      for (const { parentId } of tag.rows.tag_inheritance) {
+        needed.add(parentId)
+        if (!done.has(parentId)) work.push(parentId)
+      }
+      for await (const drifts of this.#walkTag(tag, { whole, seen, read, look })) yield drifts
+      walked.tags += 1
+      walked.builds += tag.builds.length
+    }
+    if (whole) yield* this.#walkBuilds(seen, read, look)
+  }
+
+  async *#walkTag(
+    tag: WholeTag,
+    about: { whole: boolean; seen: IdSet; read: ReadOptions; look: (unit: Unit) => Promise<Drift[]> },
+  ): AsyncGenerator<readonly Drift[]> {
+    const { whole, seen, read, look } = about
+    let first: WholeTag | null = tag
+    yield await look(async () => {
+      const now = first ?? (await readTag(this.#deps, tag.tag.id, async () => true, read))
+      first = null
+      return now === null ? [] : compareTag(this.#deps, now, read)
+    })
+    if (!whole) yield await look(() => this.#compareReposOf(tag, read))
+    const builds = tag.builds.filter(({ id }) => !seen.has(id))
+    for (const { id } of builds) seen.add(id)
+    if (builds.length === 0) return
+    yield await look(() => compareTagged(this.#deps, tag, builds, this.#limits, read))
+    if (whole) return
+    const ids = builds.map(({ id }) => id)
+    yield await look(() => compareByIds(this.#deps, ids, () => true, this.#limits.multicall, read))
+  }
+
+  async *#walkBuilds(
+    tagged: IdSet,
+    read: ReadOptions,
+    look: (unit: Unit) => Promise<Drift[]>,
+  ): AsyncGenerator<readonly Drift[]> {
+    const { database, scope } = this.#deps
+    const parts = new IdSet()
+    const rows = await database.query<{ id: number }>(
+      'reconcile.scope-builds',
+      'select build_id as id from staging_sync.scope_build',
+    )
+    for (const { id } of rows) parts.add(id)
+    const inScope = (id: number): boolean => scope.builds === 'all' || tagged.has(id) || parts.has(id)
+    for await (const { unit } of walkBuilds(this.#deps, inScope, this.#limits, read)) yield await look(unit)
+  }
+
+  /** Targets and external repos. The tags of targets in scope are `needed`. */
+  async #compareNamed(read: ReadOptions, needed: Set<number>): Promise<Found[]> {
+    const { hub, database, scope } = this.#deps
+    const tables = ['build_target_config', 'external_repo_config'] as const
+    const [history] = await hub.read([queryHistory(tables, { active: true })], read)
+    const targets = []
+    for (const target of history.build_target_config) {
+      const tags = [
+        { id: target.buildTagId, name: target.buildTagName, sideTag: false },
+        { id: target.destTagId, name: target.destTagName, sideTag: false },
+      ]
+      const covered = await Promise.all(tags.map((tag) => scope.covers(database, tag)))
+      if (!covered.includes(true)) continue
+      targets.push(target)
+      for (const { id } of tags) needed.add(id)
+    }
+    const repos = history.external_repo_config
+    return [
+      ...(await compareRepos(this.#deps, repos)),
+      ...(await compareTargets(this.#deps, targets)),
+      ...(await findGone(
+        this.#deps,
+        'external_repo',
+        repos.map(({ externalRepoId }) => externalRepoId),
+        always,
+      )),
+      ...(await findGone(
+        this.#deps,
+        'build_target',
+        history.build_target_config.map(({ targetId }) => targetId),
+        always,
+      )),
+    ]
+  }
+
+  async #compareReposOf(tag: WholeTag, read: ReadOptions): Promise<Found[]> {
+    const ids = tag.rows.tag_external_repos.map((row) => row.externalRepoId)
+    const answers = await this.#deps.hub.read(
+      ids.map((externalRepo) => queryHistory(['external_repo_config'], { externalRepo, active: true })),
+      read,
+    )
+    return compareRepos(
+      this.#deps,
+      answers.flatMap((answer) => answer.external_repo_config),
+    )
+  }
+
+  async #isInScope(tag: { readonly id: number; readonly name: string }): Promise<boolean> {
+    return (await this.#deps.scope.whyFrozen(this.#deps.database, tag)) === null
+  }
+
+  /**
+   * Compares, and what differs once more: both sides go on living, and the answers of a hub are no snapshot. What stands
+   * is a difference.
+   */
+  async #look(unit: Unit, confirmMs: number, signal: AbortSignal): Promise<Drift[]> {
+    const first = await this.#again(unit, signal)
+    if (first.length === 0) return []
+    await delay(confirmMs, undefined, { signal }).catch(() => {})
+    const stood = new Set(first.map(identityOf))
+    const second = (await this.#again(unit, signal)).filter((found) => stood.has(identityOf(found)))
+    return judge(this.#deps.database, second)
+  }
+
+  async #again<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      if (signal.aborted) throw new StopError('RECONCILE_STOPPED', 'the reconcile was given up')
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof AgainError) || attempt === TRIES) throw error
+        await delay(200 * attempt, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+}
+
+const always = async (): Promise<boolean> => true
+
+function identityOf({ key, kind, subject, prod, staging }: Found): string {
+  const text = (_name: string, value: unknown): unknown =>
+    typeof value === 'bigint' ? value.toString() : value
+  return JSON.stringify([formatKey(key), kind, subject, prod, staging], text)
+}
