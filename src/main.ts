@@ -23,5 +23,7 @@ runProgram({
   // Fires only if something keeps the process alive, which is a bug that an operator should be able to report.
   setTimeout(() => {
     process.stderr.write(`still open: ${process.getActiveResourcesInfo().join(', ')}\n`)
+    // A service manager must see that it has failed.
+    process.exit()
   }, LINGER_MS).unref()
 })

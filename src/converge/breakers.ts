@@ -7,14 +7,22 @@ export interface PartPermit {
   readonly permit: Permit
 }
 
+/**
+ * How a part is tried by itself, where a key would not do: most keys have no files, and one build's directory says nothing of the
+ * disk. Throws OutageError.
+ */
+export type Probes = { readonly [part in Part]?: () => Promise<void> }
+
 /** The breakers of all parts that work needs, and what is told of them. */
 export class Breakers {
   readonly #breakers: readonly Breaker[]
   readonly #telemetry: Telemetry
+  readonly #probes: Probes
 
-  constructor(breakers: readonly Breaker[], telemetry: Telemetry) {
+  constructor(breakers: readonly Breaker[], telemetry: Telemetry, probes: Probes = {}) {
     this.#breakers = breakers
     this.#telemetry = telemetry
+    this.#probes = probes
   }
 
   get healthy(): boolean {
@@ -32,11 +40,27 @@ export class Breakers {
     const turning = setInterval(onTurn, 1_000)
     try {
       for (const breaker of this.#breakers) {
-        permits.push({ part: breaker.part, permit: await breaker.acquire(signal) })
+        permits.push({ part: breaker.part, permit: await this.#acquire(breaker, signal) })
       }
       return permits
     } finally {
       clearInterval(turning)
+    }
+  }
+
+  async #acquire(breaker: Breaker, signal: AbortSignal): Promise<Permit> {
+    for (;;) {
+      const permit = await breaker.acquire(signal)
+      const probe = this.#probes[breaker.part]
+      if (probe === undefined || breaker.state().state !== 'half-open') return permit
+      try {
+        await probe()
+        permit.succeeded()
+        breakerClosed(this.#telemetry, breaker.part)
+      } catch (error) {
+        permit.failed(error)
+        if (!(error instanceof OutageError)) throw error
+      }
     }
   }
 

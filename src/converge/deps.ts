@@ -35,6 +35,8 @@ export interface Owner {
 export interface PlacementChoice {
   /** True when a rule asks for tags: only then do they have to be known. */
   readonly needsTags: boolean
+  /** Throws OutageError('storage') when a tree that files are placed in is sick. */
+  probe(): Promise<void>
   /** The placement of that name. Throws ConfigError PLACEMENT_UNKNOWN when this daemon has none. */
   byMode(mode: string): Placement
   /** The placement for a build, by the configured rules (first match wins). */

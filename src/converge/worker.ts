@@ -22,7 +22,7 @@ import {
   keyReturned,
   type Telemetry,
 } from '../telemetry/events.ts'
-import { Breakers, type PartPermit } from './breakers.ts'
+import { Breakers, type PartPermit, type Probes } from './breakers.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
 import { Finisher } from './finisher.ts'
 import { Wake } from './wake.ts'
@@ -31,6 +31,8 @@ export interface WorkerOptions {
   readonly queue: Queue
   readonly convergers: Convergers
   readonly breakers: readonly Breaker[]
+  /** parts that are tried by themselves when they were down */
+  readonly probes?: Probes
   readonly telemetry: Telemetry
   /** keys that are converged at a time */
   readonly concurrency: number
@@ -62,6 +64,9 @@ const RENEW_MS = 15_000
 /** A race that is lost again and again waits longer each time, up to this. */
 const MAX_RACE_DELAY_MS = 5_000
 
+/** A race that is lost so often in a row is none (a unique value that staging holds for good): it counts against the key. */
+const MAX_RACES = 12
+
 /** The parts that a round has proved to be up, if it met no outage: only builds have files, and only some rounds touch them. */
 function partsOf({ key }: Claim, result: Converged | null): Part[] {
   const ended = result?.outcome.kind
@@ -92,7 +97,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#finisher = new Finisher(options.queue)
-    this.#breakers = new Breakers(options.breakers, options.telemetry)
+    this.#breakers = new Breakers(options.breakers, options.telemetry, options.probes)
     // Every read of every key under way listens to it.
     setMaxListeners(0, this.#hard.signal)
   }
@@ -228,10 +233,15 @@ export class Worker {
       return
     }
     if (error instanceof AgainError) {
-      const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
-      convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
-      await this.#giveBack(claim, this.#raceDelayMs(claim))
-      return
+      const lost = (this.#races.get(formatKey(claim.key)) ?? 0) + 1
+      if (lost < MAX_RACES) {
+        this.#races.set(formatKey(claim.key), lost)
+        const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
+        convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
+        await this.#giveBack(claim, this.#raceDelayMs(lost))
+        return
+      }
+      this.#races.delete(formatKey(claim.key))
     }
     // Its claim is given back with all others, once nothing more is begun.
     if (error instanceof SafetyError) throw error
@@ -245,10 +255,7 @@ export class Worker {
     await this.#orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
   }
 
-  #raceDelayMs(claim: Claim): number {
-    const text = formatKey(claim.key)
-    const lost = (this.#races.get(text) ?? 0) + 1
-    this.#races.set(text, lost)
+  #raceDelayMs(lost: number): number {
     return Math.min(MAX_RACE_DELAY_MS, 10 * 2 ** Math.min(lost, 10)) * (0.5 + this.#options.random() / 2)
   }
 

@@ -19,6 +19,8 @@ export async function runInit(world: World): Promise<InitReport> {
   const hub = world.hub()
   const database = await world.database()
   const catalog = await world.catalog()
+  // Before the first question that only a Koji can answer.
+  catalog.requireColumns()
   await refuseSameDatabase(hub, database)
   const prod = await readProdFacts(hub)
   // Read before anything of ours is written: what prod does from now on is found by its history.

@@ -22,6 +22,10 @@ export class Placements implements PlacementChoice {
     this.needsTags = options.rules.some((rule) => rule.tags !== null)
   }
 
+  async probe(): Promise<void> {
+    for (const placement of this.#byMode.values()) await placement.probe()
+  }
+
   byMode(mode: string): Placement {
     const found = this.#byMode.get(mode)
     if (found !== undefined) return found

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
+import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
@@ -14,6 +15,8 @@ import type { Engine, World } from './world.ts'
 
 const MEASURE_MS = 5_000
 const HEAL_MS = 60_000
+const HELD_MS = 3_600_000
+const DEBT_MS = 30_000
 
 /** A placement that has been open so long belongs to nobody who still works on it. */
 const STALE_PLACEMENT_SECONDS = 120
@@ -65,6 +68,8 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     })
     const stopBus = (): void => void bus.destroy()
     all.addEventListener('abort', stopBus, { once: true })
+    // The signal may have come while we were starting: then nobody else would end it.
+    if (all.aborted) stopBus()
     await Promise.all([
       loop('bus', () => withBeat(bus.run(), () => health.turned('bus'))),
       loop('worker', () => worker.run(all)),
@@ -72,6 +77,8 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => stayJoined(engine.database, daemon, all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
+      vital(() => every(HELD_MS, all, () => retryHeld(engine))),
+      vital(() => every(DEBT_MS, all, () => payAll(engine))),
       vital(() => every(MEASURE_MS, all, async () => queueMeasured(telemetry, await engine.queue.stats()))),
     ])
   } finally {
@@ -101,7 +108,42 @@ async function healPlacements(engine: Engine): Promise<void> {
     minAgeSeconds: STALE_PLACEMENT_SECONDS,
   })
   const ids = [...new Set(open.map((place) => place.prodBuildId))]
-  await engine.queue.mark(ids.map((buildId) => ({ key: { kind: 'build', buildId }, priority: 'sweep' })))
+  await markUnlessQueued(
+    engine,
+    ids.map((buildId) => ({ kind: 'build', buildId })),
+  )
+}
+
+/**
+ * What policy holds ends with what it clashed with (a local build removed, a tagging gone), and nobody tells: looked at again
+ * now and then.
+ */
+async function retryHeld(engine: Engine): Promise<void> {
+  const rows = await engine.database.query<{ key: string }>(
+    'run.held',
+    `select distinct key from staging_sync.clash where state = 'held' limit 10000`,
+  )
+  await markUnlessQueued(
+    engine,
+    rows.map((row) => parseKey(row.key)),
+  )
+}
+
+/** A key that is queued is seen to already, and one that is parked must stay parked: a mark would start it anew. */
+async function markUnlessQueued(engine: Engine, keys: readonly Key[]): Promise<void> {
+  const rows = await engine.database.query<{ key: string }>(
+    'run.queued',
+    'select key from staging_sync.queue where key = any($1::text[])',
+    [keys.map(formatKey)],
+  )
+  const queued = new Set(rows.map((row) => row.key))
+  const left = keys.filter((key) => !queued.has(formatKey(key)))
+  await engine.queue.mark(left.map((key) => ({ key, priority: 'sweep' })))
+}
+
+/** Debts that lost a race after their commit. */
+async function payAll(engine: Engine): Promise<void> {
+  await payDebts(engine.database, engine.catalog, engine.owner.userId)
 }
 
 /** Repeats until the signal; what fails is tried again the next time, since everything here is also told elsewhere. */

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import { AgainError, OutageError, SyncError } from '../errors.ts'
+import { OutageError, SyncError } from '../errors.ts'
 import type { Step } from '../step.ts'
+import { classify } from './database-errors.ts'
 
 /** What runs statements: a pool or a transaction. */
 export interface Sql {
@@ -177,7 +178,8 @@ export class Database implements Sql {
     try {
       client = await this.#pool.connect()
     } catch (error) {
-      throw classify(error, 'connect')
+      const full = this.#pool.totalCount >= this.#options.poolSize && this.#pool.idleCount === 0
+      throw classify(error, 'connect', full)
     }
     let broken = false
     const onError = (): void => {
@@ -244,19 +246,35 @@ async function run(
 
 function clientConfig(options: DatabaseOptions): pg.ClientConfig {
   return {
-    connectionString: withPassword(options.url, options.password),
+    connectionString: addressOf(options),
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
     keepAlive: true,
-    options: '-c TimeZone=UTC -c DateStyle=ISO',
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
     types,
   }
 }
 
-/** pg drops a `password` option beside a connection string (the address' empty one wins), so it goes into the address. */
-function withPassword(url: string, password: string | undefined): string {
-  if (password === undefined) return url
-  return `${url}${url.includes('?') ? '&' : '?'}password=${encodeURIComponent(password)}`
+/** A peer that vanished without a word is noticed by this, not by the two hours of the system's own. */
+const KEEP_ALIVE_MS = 10_000
+
+/** Above every statement_timeout: no answer for so long means that nobody is there. */
+const ANSWER_TIMEOUT_MS = 150_000
+
+const SESSION = '-c TimeZone=UTC -c DateStyle=ISO'
+
+/**
+ * The address with what pg would let it win over: `password` (its empty one), and `options` (ours come last, since the
+ * session's time zone must be UTC whatever else the address sets).
+ */
+function addressOf({ url, password }: DatabaseOptions): string {
+  const [base = '', query = ''] = url.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  const given = parameters.get('options')
+  parameters.set('options', given === null ? SESSION : `${given} ${SESSION}`)
+  if (password !== undefined) parameters.set('password', password)
+  return `${base}?${parameters.toString().replaceAll('+', '%20')}`
 }
 
 function beginText(options: TransactionOptions): string {
@@ -267,48 +285,4 @@ function beginText(options: TransactionOptions): string {
   ]
   if (options.durable === false) settings.push('set local synchronous_commit = off')
   return [`begin${options.readOnly === true ? ' read only' : ''}`, ...settings].join('; ')
-}
-
-/**
- * SQLSTATEs that mean "somebody else was faster": observe again.
- * 55P03 lock not available, 40P01 deadlock, 40001 serialization failure, 23505 unique violation,
- * 23503 foreign key (what we refer to has just gone).
- */
-const AGAIN = new Set(['55P03', '40P01', '40001', '23505', '23503'])
-
-/** Classes and codes that mean "the server, not the statement" (42501: its grants). 57014 is our own statement timeout or a cancel. */
-const OUTAGE_CLASSES = ['08', '53', '57', '58', 'XX']
-const OUTAGE_CODES = new Set(['25006', '28000', '28P01', '3D000', '25P03', '42501'])
-
-/** Undefined table, column, schema: Koji's schema is being replaced or was upgraded. No key is to blame. */
-const SCHEMA_CODES = new Set(['42P01', '42703', '3F000'])
-
-/** What the caller does next with an error of pg. */
-function classify(thrown: unknown, statement: string): SyncError {
-  if (thrown instanceof SyncError) return thrown
-  const error = thrown as { code?: unknown; message?: unknown; constraint?: unknown; table?: unknown }
-  const code = typeof error.code === 'string' ? error.code : ''
-  const message = typeof error.message === 'string' ? error.message : String(thrown)
-  const detail = { statement, sqlstate: code, table: error.table, constraint: error.constraint }
-  if (AGAIN.has(code)) {
-    return new AgainError('DATABASE_RACE', `${statement}: ${message}`, { detail, cause: thrown })
-  }
-  if (SCHEMA_CODES.has(code)) {
-    const what = `staging database: its schema changed under us: ${statement}: ${message}`
-    return new OutageError('database', 'DATABASE_SCHEMA', what, { detail, cause: thrown })
-  }
-  const isState = /^[0-9A-Z]{5}$/.test(code)
-  if (message.startsWith('Prepared statements must be unique')) {
-    return new SyncError('DATABASE_STATEMENT_NAME', `${statement}: this name stands for another text`, {
-      detail,
-    })
-  }
-  if (!isState || OUTAGE_CODES.has(code) || OUTAGE_CLASSES.includes(code.slice(0, 2))) {
-    const name = code === '28P01' || code === '28000' ? 'DATABASE_AUTH' : 'DATABASE_DOWN'
-    return new OutageError('database', name, `staging database: ${statement}: ${message}`, {
-      detail,
-      cause: thrown,
-    })
-  }
-  return new SyncError('DATABASE_STATEMENT', `${statement}: ${message}`, { detail, cause: thrown })
 }

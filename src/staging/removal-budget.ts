@@ -1,5 +1,4 @@
 import type { Tx } from './database.ts'
-import { VERSIONED, type VersionedName } from './versioned-tables.ts'
 
 /** The window over which inferred removals are counted. */
 const WINDOW = `interval '1 hour'`
@@ -15,7 +14,7 @@ const REMOVALS_SHARE = 0.05
  * share. `kind` is the name of a versioned table or a kind of `staging_sync.owned`. What was allowed counts only if
  * the transaction commits. Takes the kind's gate, so ask for it before taking locks of Koji's rows.
  *
- * `ownedTotal`: rows of that kind that are ours; counted, if need be, when absent.
+ * `ownedTotal`: rows of that kind that are ours; estimated, if need be, when absent.
  */
 export async function spendRemovals(
   tx: Tx,
@@ -38,7 +37,7 @@ export async function spendRemovals(
   const used = spent?.count ?? 0
   let budget = REMOVALS_FLOOR
   if (used + count > budget) {
-    const owned = ownedTotal ?? (await countOwnedRows(tx, kind)) + used
+    const owned = ownedTotal ?? (await estimateRows(tx, kind)) + used
     budget = Math.max(budget, Math.floor(owned * REMOVALS_SHARE))
   }
   const allowed = Math.max(0, Math.min(count, budget - used))
@@ -53,21 +52,15 @@ export async function spendRemovals(
   return { allowed }
 }
 
-/** Only when more than the floor is asked for: it may scan a large table. */
-async function countOwnedRows(tx: Tx, kind: string): Promise<number> {
-  const [row] = Object.hasOwn(VERSIONED, kind)
-    ? await tx.query<{ count: number }>(
-        `removals.count.${kind}`,
-        `select count(*) as count from ${kind satisfies string as VersionedName}
-          where active and (creator_id = (select value::int from staging_sync.setting where key = 'user_id')
-                            or create_event <= (select value::int from staging_sync.setting where key = 'seed_event'))`,
-        [],
-        { prepare: false },
-      )
-    : await tx.query<{ count: number }>(
-        'removals.count',
-        'select count(*) as count from staging_sync.owned where kind = $1',
-        [kind],
-      )
+/** The table behind a kind; a versioned table is its own kind. */
+const TABLES: Readonly<Record<string, string>> = { rpm: 'rpminfo', archive: 'archiveinfo' }
+
+/** By the planner's statistics: counting would scan a table of Koji's while the gate is held. */
+async function estimateRows(tx: Tx, kind: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(
+    'removals.estimate',
+    'select greatest(0, reltuples)::bigint as count from pg_class where oid = to_regclass($1)',
+    [TABLES[kind] ?? kind],
+  )
   return row?.count ?? 0
 }

@@ -29,6 +29,8 @@ export interface PlacedBuild {
  */
 export interface Placement {
   readonly mode: PlacementMode
+  /** Throws OutageError('storage') when a tree is sick as a whole, whatever a single build's directory is. */
+  probe(): Promise<void>
   /** True when every path is as `place` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>

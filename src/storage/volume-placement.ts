@@ -25,6 +25,12 @@ export interface VolumePlacementOptions {
 
 const ATTEMPTS = 5
 
+/** What the disk may say of one directory only: its permissions, a bad block. */
+const PERHAPS_ONE = ['EACCES', 'EPERM', 'EIO']
+
+/** A directory that comes and goes at once, to see whether staging's tree can be written to. */
+const PROBE = '.kss-probe'
+
 /**
  * Placement `volume`: nothing is copied. The build lies on a volume of its own in staging, whose directories are real
  * down to the version; the release alone is a link into prod's mount. Staging's hub may unlink that link (`recycle_build`,
@@ -54,7 +60,7 @@ export class VolumePlacement implements Placement {
   }
 
   isPlaced(build: PlacedBuild): Promise<boolean> {
-    return explained(async () => {
+    return this.#explained(async () => {
       const wanted = await this.#wanted(build)
       if (wanted === 'missing') return false
       return (
@@ -64,7 +70,7 @@ export class VolumePlacement implements Placement {
   }
 
   place(build: PlacedBuild): Promise<void> {
-    return explained(async () => {
+    return this.#explained(async () => {
       const wanted = await this.#wanted(build)
       if (wanted === 'missing') {
         const path = buildDir(this.#options.prodTopdir, prodPlace(build))
@@ -81,7 +87,7 @@ export class VolumePlacement implements Placement {
   }
 
   remove(build: PlacedBuild, successor?: PlacedBuild): Promise<{ readonly left: readonly string[] }> {
-    return explained(async () =>
+    return this.#explained(async () =>
       removePlaced({
         files: this.#staging,
         root: await this.#root(),
@@ -92,6 +98,44 @@ export class VolumePlacement implements Placement {
         fsync: this.#options.fsync ?? true,
       }),
     )
+  }
+
+  /** Throws OutageError('storage') when either tree is sick as a whole; writes nothing lasting. */
+  async probe(): Promise<void> {
+    try {
+      await this.#prod.stat(`${this.#options.prodTopdir}/packages`)
+      const path = `${await this.#root()}/${PROBE}`
+      const probe = { path, shown: path }
+      await this.#staging.mkdir(probe, 0o700)
+      await this.#staging.rmdir(probe)
+    } catch (error) {
+      const meaning = meaningOf(error)
+      // Another daemon probes at the same moment: then it can be written to.
+      if (!(meaning instanceof AgainError)) throw meaning
+    }
+  }
+
+  /**
+   * Errors of the file system as what they mean; a lost race is tried again a few times, prod need not be asked for it. What
+   * looks like a sick disk but is not, since the tree itself answers, is one build's directory: the key's own error, or it would
+   * stop all others for ever.
+   */
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        const meaning = meaningOf(error)
+        if (meaning instanceof OutageError && PERHAPS_ONE.includes(String(meaning.detail.errno))) {
+          await this.probe()
+          throw new KeyError('STORAGE_BUILD_SICK', `only this build's directory: ${meaning.message}`, {
+            detail: meaning.detail,
+            cause: error,
+          })
+        }
+        if (attempt >= ATTEMPTS || !(meaning instanceof AgainError)) throw meaning
+      }
+    }
   }
 
   async #write(root: string, wanted: Wanted): Promise<void> {
@@ -198,16 +242,4 @@ function stagingPlace(build: PlacedBuild): BuildPlace {
 
 function raced(path: string): AgainError {
   return new AgainError('STORAGE_RACE', `somebody else works at ${path}`, { detail: { path } })
-}
-
-/** Errors of the file system as what they mean; a lost race is tried again a few times, prod need not be asked for it. */
-async function explained<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      const meaning = meaningOf(error)
-      if (attempt >= ATTEMPTS || !(meaning instanceof AgainError)) throw meaning
-    }
-  }
 }

@@ -201,25 +201,45 @@ export function placementContract(title: string, make: MakePlacement): void {
       expect(await placement.remove(build)).toEqual({ left: [] })
     })
 
-    it.each(['EROFS', 'ENOSPC', 'EDQUOT', 'EACCES', 'EIO'])(
-      'calls %s of staging an outage at every step, and leaves nothing',
-      async (errno) => {
-        trees.addBuild(aBuild())
-        const before = snapshot(trees.staging, { times: false })
-        const verbs = await writingSteps(trees, make)
-        expect(verbs.length).toBeGreaterThan(5)
-        for (const [verb, nth] of verbs) {
-          const error = await make(trees, failAt(verb, errno, nth))
-            .place(aBuild())
-            .catch((e: unknown) => e)
-          expect(error, `${verb} ${nth}`).toBeInstanceOf(OutageError)
-          expect(error).toMatchObject({ part: 'storage', message: expect.stringContaining(errno) })
-          expect(snapshot(trees.staging, { times: false }), `${verb} ${nth}`).toEqual(before)
-        }
-      },
-    )
+    it.each([
+      ['EROFS', 'an outage'],
+      ['ENOSPC', 'an outage'],
+      ['EDQUOT', 'an outage'],
+      ["EACCES of one build's directory", 'its own error'],
+      ["EIO of one build's directory", 'its own error'],
+    ])('calls %s of staging %s at every step, and leaves nothing', async (title, meaning) => {
+      const errno = title.split(' ')[0] ?? ''
+      const outage = meaning === 'an outage'
+      trees.addBuild(aBuild())
+      const before = snapshot(trees.staging, { times: false })
+      const verbs = await writingSteps(trees, make)
+      expect(verbs.length).toBeGreaterThan(5)
+      for (const [verb, nth] of verbs) {
+        const error = await make(trees, failAt(verb, errno, nth))
+          .place(aBuild())
+          .catch((e: unknown) => e)
+        expect(error, `${verb} ${nth}`).toBeInstanceOf(outage ? OutageError : KeyError)
+        expect(error).toMatchObject({ message: expect.stringContaining(errno) })
+        expect(snapshot(trees.staging, { times: false }), `${verb} ${nth}`).toEqual(before)
+      }
+    })
 
-    it.each(['EIO', 'ESTALE', 'ENOTCONN'])('calls %s of the mount an outage', async (errno) => {
+    it("calls one directory of prod that cannot be read that build's own error, and the whole mount an outage", async () => {
+      trees.addBuild(aBuild())
+      const one = make(trees, failAt('file.lstat', 'EACCES', 1, 'prod'))
+      await expect(one.place(aBuild())).rejects.toMatchObject({ code: 'STORAGE_BUILD_SICK' })
+      const dead: Step = (name, detail) => {
+        const reads = name === 'file.lstat' || name === 'file.stat' || name === 'file.list'
+        if (reads && detail?.side === 'prod') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        return undefined
+      }
+      await expect(make(trees, dead).place(aBuild())).rejects.toMatchObject({
+        part: 'storage',
+        code: 'STORAGE_MOUNT',
+      })
+    })
+
+    it.each(['ESTALE', 'ENOTCONN'])('calls %s of the mount an outage', async (errno) => {
       trees.addBuild(aBuild())
       for (const verb of ['file.lstat', 'file.realpath']) {
         const placement = make(trees, failAt(verb, errno, 1, 'prod'))
