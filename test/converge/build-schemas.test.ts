@@ -78,7 +78,7 @@ describe('a build from import to deletion', () => {
     }))
 })
 
-it('a draft is refused by a staging that knows none, naming the column; promoted it comes but for who did it', () =>
+it('a draft, and one that was promoted, is refused by a staging that knows none, naming the column', () =>
   withSync({ version: '1.35.0', stagingVersion: '1.33.0' }, async (sync) => {
     const { prod } = sync
     const draft = await prod.importBuild({
@@ -92,4 +92,9 @@ it('a draft is refused by a staging that knows none, naming the column; promoted
     expect(ended).toMatchObject({ kind: 'failed', code: 'SCHEMA_CANNOT_HOLD' })
     expect(ended.kind === 'failed' && ended.reason).toContain('build.draft')
     expect(await snapshotBuild(sync.local, draft.nvr)).toBeNull()
+    const nvr = await prod.promoteBuild(draft.id)
+    const promoted = await sweepOne(sync, draft.id)
+    expect(promoted).toMatchObject({ kind: 'failed', code: 'SCHEMA_CANNOT_HOLD' })
+    expect(promoted.kind === 'failed' && promoted.reason).toContain('build.promot')
+    expect(await snapshotBuild(sync.local, nvr)).toBeNull()
   }))

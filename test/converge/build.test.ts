@@ -383,6 +383,30 @@ describe('what changes later', () => {
   })
 })
 
+describe('round trips', () => {
+  it('are few: statements up to the commit of a new build, and of a look at an equal one', async () => {
+    const { prod } = sync
+    const spec = { name: 'trips', version: '1', rpms: [{ arch: 'src' }, { arch: 'x86_64' }] }
+    await sweepOne(sync, (await prod.importBuild({ ...spec, release: '1' })).id)
+    const build = await prod.importBuild({ ...spec, release: '2' })
+    const statementsOf = async (): Promise<string[]> => {
+      const names: string[] = []
+      sync.onStep = (name) => {
+        if (/^sql\.(?!queue\.)/.test(name)) names.push(name)
+        return undefined
+      }
+      await sweepOne(sync, build.id)
+      sync.onStep = () => undefined
+      return names
+    }
+    const fresh = await statementsOf()
+    expect(fresh.slice(0, fresh.indexOf('sql.build.commit') + 1).length, fresh.join(' ')).toBeLessThanOrEqual(
+      17,
+    )
+    expect(await statementsOf()).toEqual(['sql.build.standing', 'sql.owned.find', 'sql.build.present'])
+  })
+})
+
 describe('an equal build', () => {
   it('is not touched: no row version, no event, no file, no transaction', async () => {
     const builds = await sync.prod.rows('select id from build where state = 1 order by id')
