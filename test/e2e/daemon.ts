@@ -8,8 +8,7 @@ import type { Step } from '../../src/step.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { LogLines } from './log-lines.ts'
-
-const ROOT = join(import.meta.dirname, '..', '..')
+import type { Program } from './program.ts'
 
 export interface HereOptions {
   readonly file: string
@@ -80,17 +79,22 @@ export async function startHere(options: HereOptions): Promise<HereDaemon> {
   }
 }
 
-/** The daemon as a person starts it. */
+/** The daemon as a person starts it; with `killAt`, one that ends itself there (see killed-main.mjs). */
 export class ChildDaemon implements Daemon {
   readonly log = new LogLines()
   readonly ended: Promise<{ code: number | null; signal: string | null; stderr: string }>
   readonly #child: ChildProcess
 
-  constructor(file: string, options: { script?: string; env?: Record<string, string> } = {}) {
-    const argv = ['--import', 'tsx', options.script ?? 'src/main.ts', 'run', '--config', file]
-    this.#child = spawn(process.execPath, argv, {
-      cwd: ROOT,
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
+  constructor(file: string, program: Program, killAt?: string) {
+    const script = join(
+      killAt === undefined ? program.directory : import.meta.dirname,
+      killAt === undefined ? 'main.js' : 'killed-main.mjs',
+    )
+    this.#child = spawn(process.execPath, [script, 'run', '--config', file], {
+      env: {
+        PATH: process.env.PATH ?? '',
+        ...(killAt === undefined ? {} : { PROGRAM: program.directory, KILL_AT: killAt }),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stderr = ''

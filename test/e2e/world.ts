@@ -13,6 +13,7 @@ import type { Announcement } from '../sim/world/transaction.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { ChildDaemon, type Daemon, type HereDaemon, type HereOptions, openHere, startHere } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
+import type { Program } from './program.ts'
 import { Relay } from './relay.ts'
 
 export const PREFIX = 'org.fedoraproject.prod.buildsys.'
@@ -45,7 +46,7 @@ export interface E2eWorld {
   /** A daemon in this process that hears the bus, and has caught up unless `catchUp` is off. */
   start(options?: Partial<HereOptions> & { catchUp?: 'wait' | 'off' }): Promise<HereDaemon>
   /** The same in a process of its own. */
-  spawn(options?: { script?: string; env?: Record<string, string> }): ChildDaemon
+  spawn(program: Program, killAt?: string): ChildDaemon
   /** Resolves when the daemon has counted a message: from now on it misses none. */
   heard(daemon: Daemon): Promise<void>
   /** Resolves when the daemons have handled all that prod announced since they were ready. */
@@ -148,8 +149,8 @@ async function build(
       if (catchUp === 'wait') await caughtUp(daemon)
       return daemon
     },
-    spawn: (given) => {
-      const daemon = new ChildDaemon(file, given)
+    spawn: (program, killAt) => {
+      const daemon = new ChildDaemon(file, program, killAt)
       closers.push(() => daemon.kill())
       return daemon
     },
