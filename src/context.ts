@@ -27,7 +27,7 @@ import { runInit } from './operations/init.ts'
 import { Placements } from './operations/placements.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
-import { readStatus } from './operations/status.ts'
+import { notInitialised, readStatus } from './operations/status.ts'
 import { runSync } from './operations/sync.ts'
 import type { BusHandlers, Engine, World } from './operations/world.ts'
 import { Breaker, type BreakerClock } from './queue/breaker.ts'
@@ -215,10 +215,7 @@ async function createEngine(parts: {
   const settings = pending.length === 0 ? await readSettings(database) : new Map()
   const userId = numberSetting(settings, 'user_id')
   if (userId === null) {
-    throw new ConfigError(
-      'NOT_INITIALISED',
-      'this staging database is not prepared: run `koji-staging-sync init`',
-    )
+    throw notInitialised()
   }
   const pinned = settings.get('pin:prod hub')
   if (pinned !== undefined && pinned !== config.prod.hub) {

@@ -5,6 +5,7 @@ import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { readLastEvent, readProdFacts } from './prod-facts.ts'
+import { isUnsafe } from './run.ts'
 import type { World } from './world.ts'
 
 /** Every precondition, one after the other; what fails does not stop the rest. */
@@ -17,7 +18,7 @@ export async function* runDoctor(world: World): AsyncGenerator<Check> {
       status: check.level,
       message: check.text,
       todo: check.hint === '' ? null : check.hint,
-      unsafe: check.level === 'fail' && check.name.includes('mount'),
+      unsafe: check.level === 'fail' && isUnsafe(check.name),
     }
   }
 }

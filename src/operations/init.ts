@@ -6,6 +6,7 @@ import { adoptPackages } from '../staging/adopt.ts'
 import { getCursor, HISTORY_CURSOR, setCursor } from '../staging/cursor.ts'
 import type { Database } from '../staging/database.ts'
 import { initStaging } from '../staging/init.ts'
+import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, pinSetting, readSettings, writeSetting } from '../staging/settings.ts'
 import { findSeedEvent, readLastEvent, readProdFacts, refuseSameDatabase } from './prod-facts.ts'
 import type { World } from './world.ts'
@@ -25,7 +26,10 @@ export async function runInit(world: World): Promise<InitReport> {
   const prod = await readProdFacts(hub)
   // Read before anything of ours is written: what prod does from now on is found by its history.
   const begin = await readLastEvent(hub)
-  const seedEvent = await findSeedEvent(hub, database)
+  // Only before the first time: later, builds that we brought stand on events of prod's, too.
+  const isFirst =
+    (await pendingMigrations(database, world.migrations)).length > 0 || !(await wasInitialised(database))
+  const seedEvent = isFirst ? await findSeedEvent(hub, database) : null
   const report = await initStaging({
     database,
     catalog,
@@ -85,6 +89,11 @@ export async function runInit(world: World): Promise<InitReport> {
     adopted: await findAdopted(hub, database),
     local: await countLocal(database, settled.seed),
   }
+}
+
+/** Whether `init` has run to its end before. Only where our schema stands. */
+async function wasInitialised(database: Database): Promise<boolean> {
+  return numberSetting(await readSettings(database), 'init_event') !== null
 }
 
 /**

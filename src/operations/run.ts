@@ -3,11 +3,12 @@ import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
 import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
+import { countClashes } from '../staging/clashes.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
 import { listPlacements } from '../staging/placements.ts'
 import { checkStorage } from '../storage/checks.ts'
-import { queueMeasured, safetyStopped } from '../telemetry/events.ts'
+import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
@@ -79,7 +80,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
       vital(() => every(HELD_MS, all, () => retryHeld(engine))),
       vital(() => every(DEBT_MS, all, () => payAll(engine))),
-      vital(() => every(MEASURE_MS, all, async () => queueMeasured(telemetry, await engine.queue.stats()))),
+      vital(() => every(MEASURE_MS, all, () => measure(world, engine))),
     ])
   } finally {
     await http?.destroy()
@@ -93,9 +94,14 @@ export async function refuseUnsafeStorage(world: World): Promise<void> {
   const failed = (await checkStorage(world.storageChecks)).filter((check) => check.level === 'fail')
   if (failed.length === 0) return
   const text = failed.map((check) => `${check.name}: ${check.text}; ${check.hint}`).join('\n')
-  const unsafe = failed.some((check) => check.name.includes('mount') || check.name.startsWith('volume'))
+  const unsafe = failed.some((check) => isUnsafe(check.name))
   if (unsafe) throw new SafetyError('STORAGE_UNSAFE', text)
   throw new OutageError('storage', 'STORAGE_NOT_READY', text)
+}
+
+/** Checks of the trees whose failure would let staging write into prod's tree. */
+export function isUnsafe(check: string): boolean {
+  return /mount|^volume|^trees apart$|link_target/.test(check)
 }
 
 /**
@@ -139,6 +145,11 @@ async function markUnlessQueued(engine: Engine, keys: readonly Key[]): Promise<v
   const queued = new Set(rows.map((row) => row.key))
   const left = keys.filter((key) => !queued.has(formatKey(key)))
   await engine.queue.mark(left.map((key) => ({ key, priority: 'sweep' })))
+}
+
+async function measure({ telemetry }: World, engine: Engine): Promise<void> {
+  queueMeasured(telemetry, await engine.queue.stats())
+  clashesMeasured(telemetry, await countClashes(engine.database))
 }
 
 /** Debts that lost a race after their commit. */

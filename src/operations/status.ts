@@ -1,15 +1,26 @@
+import { ConfigError } from '../errors.ts'
 import type { StatusReport } from '../model/operations.ts'
 import { readParked, readStats } from '../queue/reading.ts'
 import { countClashes } from '../staging/clashes.ts'
 import { countDebts } from '../staging/debt.ts'
+import { pendingMigrations } from '../staging/migration.ts'
 import { countOwned } from '../staging/owned.ts'
 import type { World } from './world.ts'
 
 const MAX_PARKED = 50
 
+/** What every command but `init` and `doctor` says of a staging that is not prepared. */
+export function notInitialised(): ConfigError {
+  return new ConfigError(
+    'NOT_INITIALISED',
+    'this staging database is not prepared: run `koji-staging-sync init`',
+  )
+}
+
 /** From staging's database alone, so that it answers while the daemon or prod is down. */
 export async function readStatus(world: World): Promise<StatusReport> {
   const database = await world.database()
+  if ((await pendingMigrations(database, world.migrations)).length > 0) throw notInitialised()
   const stats = await readStats(database)
   const parked = await readParked(database, MAX_PARKED)
   const cursors = await database.query<{ source: string; event: number | null; time: string | null }>(

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Converged, Converger, Convergers } from '../converge/deps.ts'
 import { resolveLookup } from '../converge/lookup.ts'
 import { OutageError } from '../errors.ts'
@@ -92,7 +93,12 @@ async function* syncKeys(
         left.delete(item)
         yield report(item, ended.get(formatKey(item.key)), state?.parkedReason ?? null)
       }
-      if (left.size > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      if (left.size > 0) await delay(POLL_MS, undefined, { signal }).catch(() => {})
+    }
+    // Stopped: a script must not take what is still open for equal.
+    for (const { key, startedMs } of left) {
+      const elapsedMs = performance.now() - startedMs
+      if (failure === null) yield { key, outcome: 'waiting', reason: 'stopped', rows: 0, elapsedMs }
     }
   } finally {
     stop.abort()

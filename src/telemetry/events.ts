@@ -2,7 +2,13 @@ import type { OutageError, Part } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
 import { formatKey, type Key } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
-import type { HubOutcome, MessageOutcomeLabel, QueueSample } from './labels.ts'
+import {
+  CLASH_STATES,
+  type ClashState,
+  type HubOutcome,
+  type MessageOutcomeLabel,
+  type QueueSample,
+} from './labels.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -105,13 +111,9 @@ export function keyReturned({ log, metrics }: Telemetry, key: Key, error: Outage
   log.debug({ key: formatKey(key), part: error.part, code: error.code }, 'key given back')
 }
 
-export function clashMet(
-  { log, metrics }: Telemetry,
-  key: Key,
-  fields: { what: string; policy: string },
-): void {
-  metrics.clashes.inc({ kind: key.kind })
-  log.warn({ key: formatKey(key), ...fields }, 'clash met')
+/** Clashes that stand now, by what policy decided. */
+export function clashesMeasured({ metrics }: Telemetry, open: ReadonlyMap<ClashState, number>): void {
+  for (const state of CLASH_STATES) metrics.clashes.set({ state }, open.get(state) ?? 0)
 }
 
 export function breakerOpened({ log, metrics }: Telemetry, error: OutageError): void {

@@ -77,3 +77,7 @@ export const ZERO_LABELS = {
   refusals: ['frames', 'size', 'json', 'not-an-object', 'topic-mismatch', 'environment', 'other'],
   catchUpReasons: ['connected', 'silence', 'overflow', 'unmarkable', 'interval'],
 } as const
+
+/** What policy decided of a clash that stands. */
+export const CLASH_STATES = ['held', 'prod-won', 'local-won'] as const
+export type ClashState = (typeof CLASH_STATES)[number]

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { DRIFT_KINDS } from '../model/drift.ts'
-import { PARTS, type QueueSample, ZERO_LABELS } from './labels.ts'
+import { CLASH_STATES, PARTS, type QueueSample, ZERO_LABELS } from './labels.ts'
 
 /** Wire times and database times are milliseconds, a cold hub takes seconds, an outage minutes. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
@@ -43,7 +43,7 @@ export class Metrics {
     'kind',
   ])
   readonly lagSeconds = this.#histogram('lag_seconds', 'From the message that came to the commit in staging')
-  readonly clashes = this.#counter('clashes_total', 'Clashes that were met, by kind of key', ['kind'])
+  readonly clashes = this.#gauge('clashes', 'Clashes that stand, by what policy decided', ['state'])
 
   readonly queueKeys = this.#gauge(
     'queue_keys',
@@ -142,10 +142,10 @@ export class Metrics {
       for (const outcome of keyOutcomes) this.keys.inc({ kind, outcome }, 0)
       this.convergeSeconds.zero({ kind })
       this.rows.inc({ kind }, 0)
-      this.clashes.inc({ kind }, 0)
     }
     for (const outcome of hubOutcomes) this.hubRequests.inc({ outcome }, 0)
     for (const state of queueStates) this.queueKeys.set({ state }, 0)
+    for (const state of CLASH_STATES) this.clashes.set({ state }, 0)
     for (const reason of catchUpReasons) this.catchUpRequested.inc({ reason }, 0)
     for (const kind of DRIFT_KINDS) this.missed.inc({ kind }, 0)
     for (const part of PARTS) {

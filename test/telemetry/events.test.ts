@@ -34,7 +34,7 @@ describe('metrics', () => {
       'hub_request_seconds_count',
       'hub_bytes_total',
       'breaker_open{part="storage"}',
-      'clashes_total{kind="tag"}',
+      'clashes{state="held"}',
       'catchup_last_success_timestamp_seconds',
       'catchup_cursor_event',
       'writing_stopped',
