@@ -63,7 +63,8 @@ export function diffListing<P extends PresentEntry>(
   const above = target.slice(kept)
   const creates = above.map((entry, i) => ({
     buildId: entry.buildId,
-    slot: slotOf(above, i),
+    // Its own, also of what prod tagged in one event: hubs up to 1.35.1 order by event alone, so a tie has no latest.
+    slot: i,
     prodEvent: entry.prodEvent,
     replaces: presentById.get(entry.buildId) ?? null,
   }))
@@ -103,19 +104,4 @@ function weave(
 /** True when `a` is shown below `b`: event, then build id. */
 function below(a: PresentEntry, b: PresentEntry): boolean {
   return a.createEvent < b.createEvent || (a.createEvent === b.createEvent && a.buildId < b.buildId)
-}
-
-/**
- * Slot of the i-th created entry: entries that prod made in one event share one, as long as the ids keep them in order;
- * a local entry always has its own.
- */
-function slotOf(above: readonly TargetEntry[], index: number): number {
-  let slot = 0
-  for (let i = 1; i <= index; i += 1) {
-    const a = above[i - 1] as TargetEntry
-    const b = above[i] as TargetEntry
-    const together = a.prodEvent !== null && a.prodEvent === b.prodEvent && a.buildId < b.buildId
-    if (!together) slot += 1
-  }
-  return slot
 }

@@ -1,45 +1,43 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { kojiVersions } from '../support/koji-schema.ts'
+import { type KojiVersion, kojiVersions } from '../support/koji-schema.ts'
 import { snapshotTag } from './snapshot.ts'
 import { TestSync } from './support.ts'
 
+/** Prod has five builds of bash; f43 has the second and the fourth of them, on both sides. */
+async function openListing(version: KojiVersion): Promise<{ sync: TestSync; builds: number[] }> {
+  const sync = await TestSync.open({ version })
+  sync.priority = 'sweep'
+  const { prod } = sync
+  await prod.addTag('f43')
+  await prod.addPackage('f43', 'bash')
+  const builds: number[] = []
+  for (const release of ['1', '2', '3', '4', '5']) {
+    const { id } = await prod.importBuild({ name: 'bash', version: '5', release, rpms: [{ arch: 'noarch' }] })
+    builds.push(id)
+  }
+  await prod.tagBuild('f43', builds[1] as number)
+  await prod.tagBuild('f43', builds[3] as number)
+  await sync.sync(['tag/f43'])
+  return { sync, builds }
+}
+
+async function expectEqual(sync: TestSync): Promise<void> {
+  expect(await snapshotTag(sync.local, 'f43')).toEqual(await snapshotTag(sync.prod, 'f43'))
+  expect(await sync.queued()).toEqual([])
+}
+
 describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
   let sync: TestSync
-  const builds: number[] = []
+  let builds: number[]
   beforeAll(async () => {
-    sync = await TestSync.open({ version })
-    sync.priority = 'sweep'
-    const { prod } = sync
-    await prod.addTag('f43')
-    await prod.addPackage('f43', 'bash')
-    for (const release of ['1', '2', '3', '4', '5']) {
-      const { id } = await prod.importBuild({
-        name: 'bash',
-        version: '5',
-        release,
-        rpms: [{ arch: 'noarch' }],
-      })
-      builds.push(id)
-    }
-    await prod.tagBuild('f43', builds[1] as number)
-    await prod.tagBuild('f43', builds[3] as number)
-    await sync.sync(['tag/f43'])
+    ;({ sync, builds } = await openListing(version))
   })
-  afterAll(() => {
-    builds.length = 0
-    return sync.close()
-  })
-  const releases = async (world = sync.local): Promise<unknown[]> =>
-    ((await snapshotTag(world, 'f43'))?.tag_listing ?? []).map((row) => row.release)
-  const expectEqual = async (): Promise<void> => {
-    expect(await snapshotTag(sync.local, 'f43')).toEqual(await snapshotTag(sync.prod, 'f43'))
-    expect(await sync.queued()).toEqual([])
-  }
+  afterAll(() => sync.close())
 
   it('follow taggings, untaggings, retaggings, each step equal and idempotent', async () => {
     const { prod } = sync
     const [a, b, c, d] = builds as [number, number, number, number, number]
-    await expectEqual()
+    await expectEqual(sync)
     const steps: (() => Promise<unknown>)[] = [
       () => prod.tagBuild('f43', a),
       () => prod.retagBuild('f43', b),
@@ -55,14 +53,25 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
     for (const step of steps) {
       await step()
       await sync.sync(['tagged/1/1'])
-      await expectEqual()
+      await expectEqual(sync)
       const before = await sync.fingerprint()
       expect(await sync.one('tagged/1/1')).toEqual({ kind: 'unchanged' })
       expect(await sync.fingerprint()).toEqual(before)
     }
   })
+})
 
-  it('put a build below the latest, with one fresh event for each event of prod', async () => {
+describe('an ordered listing', () => {
+  let sync: TestSync
+  let builds: number[]
+  beforeAll(async () => {
+    ;({ sync, builds } = await openListing('1.35.0'))
+  })
+  afterAll(() => sync.close())
+  const releases = async (): Promise<unknown[]> =>
+    ((await snapshotTag(sync.local, 'f43'))?.tag_listing ?? []).map((row) => row.release)
+
+  it('puts a build below the latest, with one fresh event for each entry', async () => {
     const { prod, local } = sync
     const e = builds[4] as number
     const last = (await snapshotTag(prod, 'f43'))?.tag_listing?.length ?? 0
@@ -76,7 +85,7 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
     )
     const [{ max } = {}] = await local.rows('select max(id) from events')
     await sync.sync(['tagged/1/1'])
-    await expectEqual()
+    await expectEqual(sync)
     const created = await local.rows(
       'select build_id, create_event from tag_listing where active and create_event > $1',
       [max],
@@ -86,9 +95,13 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
     expect(new Set(created.map((row) => row.create_event)).size).toBe(events.length)
   })
 
-  it('keep builds that people of staging tagged in their place, and their tagger', async () => {
+  it('keeps builds that people of staging tagged in their place, and their tagger', async () => {
     const { prod, local } = sync
     const [a] = builds as [number]
+    await prod.tagBuild('f43', a)
+    await sync.sync(['tagged/1/1'])
+    await prod.untagBuild('f43', a)
+    await sync.sync(['tagged/1/1'])
     await prod.importBuild({ name: 'bash', version: '5', release: '9', rpms: [{ arch: 'noarch' }] })
     await local.tagBuild('f43', a)
     const before = await releases()
@@ -110,7 +123,7 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
     await local.untagBuild('f43', Number(ids[0]?.id))
   })
 
-  it('settle an untagging by staging’s people by policy', async () => {
+  it('settles an untagging by staging’s people by policy', async () => {
     const { local } = sync
     const top = (await releases()).at(-1)
     await local.untagBuild('f43', `bash-5-${top}`)
@@ -118,6 +131,6 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
     expect(await sync.one('tagged/1/1', hold)).toMatchObject({ kind: 'held' })
     expect(await releases()).not.toContain(top)
     expect(await sync.one('tagged/1/1')).toMatchObject({ kind: 'applied' })
-    await expectEqual()
+    await expectEqual(sync)
   })
 })
