@@ -9,9 +9,9 @@ import type { ProdRpms } from './prod-rpms.ts'
 import { type NamedBuild, readStagingBuilds } from './staging-builds.ts'
 
 /**
- * Rpms with payload and signing keys, and archives, of builds that both sides have: prod's as few answers as possible told them,
- * staging's a set at a time. Not compared here: the hash of a signature, checksums, the parts of archives, the rest of an rpm's
- * row. The scrub reads those.
+ * Builds that staging lacks, and of those that both sides have: rpms with payload and signing keys, and archives. Prod's as few
+ * answers as possible told them, staging's a set at a time. Not compared here: the hash of a signature, checksums, the parts of
+ * archives, the rest of an rpm's row. The scrub reads those.
  */
 export async function compareContent(
   deps: Deps,
@@ -31,7 +31,7 @@ export async function compareContent(
       await database.query<{ sigkey: string }>('reconcile.sigkeys', 'select sigkey from staging_sync.sigkey')
     ).map(({ sigkey }) => sigkey),
   )
-  const found: Found[] = []
+  const found = builds.filter(({ id }) => !standing.has(id)).map(missingBuild)
   for (const build of both) {
     const stagingId = standing.get(build.id)?.stagingId as number
     found.push(...compareRpms(build, prod.get(build.id) ?? new Map(), rpms.get(stagingId) ?? [], sigkeys))
@@ -50,6 +50,19 @@ export async function compareContent(
     found.push(...compareArchives(build, answers[i] ?? [], archives.get(stagingId) ?? []))
   })
   return found
+}
+
+function missingBuild(build: NamedBuild): Found {
+  const key = { kind: 'build', buildId: build.id } as const
+  return {
+    key,
+    kind: 'build',
+    subject: nvrOf(build),
+    tag: null,
+    prod: nvrOf(build),
+    staging: null,
+    state: 'open',
+  }
 }
 
 interface StagingRpm {

@@ -126,32 +126,38 @@ export class Reconcile {
         needed.add(parentId)
         if (!done.has(parentId)) work.push(parentId)
       }
-      for await (const drifts of this.#walkTag(tag, { whole, seen, read, look })) yield drifts
+      yield await this.#walkTag(tag, { whole, seen, read, look })
       walked.tags += 1
       walked.builds += tag.builds.length
     }
     if (whole) yield* this.#walkBuilds(seen, read, look)
   }
 
-  async *#walkTag(
+  /** All of a tag together, so that nobody who works on one of its keys makes the next one equal before it was compared. */
+  async #walkTag(
     tag: WholeTag,
     about: { whole: boolean; seen: IdSet; read: ReadOptions; look: (unit: Unit) => Promise<Drift[]> },
-  ): AsyncGenerator<readonly Drift[]> {
+  ): Promise<Drift[]> {
     const { whole, seen, read, look } = about
-    let first: WholeTag | null = tag
-    yield await look(async () => {
-      const now = first ?? (await readTag(this.#deps, tag.tag.id, async () => true, read))
-      first = null
-      return now === null ? [] : compareTag(this.#deps, now, read)
-    })
-    if (!whole) yield await look(() => this.#compareReposOf(tag, read))
     const builds = tag.builds.filter(({ id }) => !seen.has(id))
     for (const { id } of builds) seen.add(id)
-    if (builds.length === 0) return
-    yield await look(() => compareTagged(this.#deps, tag, builds, this.#limits, read))
-    if (whole) return
     const ids = builds.map(({ id }) => id)
-    yield await look(() => compareByIds(this.#deps, ids, () => true, this.#limits.multicall, read))
+    let first: WholeTag | null = tag
+    const units: Unit[] = [
+      async () => {
+        const now = first ?? (await readTag(this.#deps, tag.tag.id, async () => true, read))
+        first = null
+        return now === null ? [] : compareTag(this.#deps, now, read)
+      },
+    ]
+    if (builds.length > 0) units.push(() => compareTagged(this.#deps, tag, builds, this.#limits, read))
+    if (!whole) {
+      units.push(() => this.#compareReposOf(tag, read))
+      units.push(() => compareByIds(this.#deps, ids, () => false, this.#limits.multicall, read))
+    }
+    const drifts: Drift[] = []
+    for (const unit of units) drifts.push(...(await look(unit)))
+    return drifts
   }
 
   async *#walkBuilds(
@@ -166,7 +172,8 @@ export class Reconcile {
       'select build_id as id from staging_sync.scope_build',
     )
     for (const { id } of rows) parts.add(id)
-    const inScope = (id: number): boolean => scope.builds === 'all' || tagged.has(id) || parts.has(id)
+    // Those that are tagged were looked for with their tags.
+    const inScope = (id: number): boolean => !tagged.has(id) && (scope.builds === 'all' || parts.has(id))
     for await (const { unit } of walkBuilds(this.#deps, inScope, this.#limits, read)) yield await look(unit)
   }
 

@@ -1,6 +1,6 @@
 import type { Row } from '../converge/build/tables.ts'
 import type { Owner } from '../converge/deps.ts'
-import { type BuildRef, findBuilds } from '../converge/identify.ts'
+import { type BuildRef, findBuildRows } from '../converge/identify.ts'
 import type { Sql } from '../staging/database.ts'
 
 /** Staging's row of a build of prod. */
@@ -35,7 +35,7 @@ export async function readStagingBuilds(
   builds: readonly NamedBuild[],
 ): Promise<Map<number, StagingBuild>> {
   const refs = builds.map((build): BuildRef => ({ ...build, name: build.packageName }))
-  const ids = [...(await findBuilds(sql, owner, refs))]
+  const ids = [...(await findBuildRows(sql, owner, refs))]
   if (ids.length === 0) return new Map()
   const rows = await sql.query<Flat>('reconcile.builds', BUILDS, [
     ids.map(([prodId]) => prodId),

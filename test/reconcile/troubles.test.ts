@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { exitCodeOf, StopError } from '../../src/errors.ts'
+import { openHere } from '../e2e/daemon.ts'
+import { type ReconcileWorld, reconcileWorld } from './world.ts'
+
+let world: ReconcileWorld
+
+async function idOf(table: string, name: string): Promise<number> {
+  return Number((await world.prod.rows(`select id from ${table} where name = $1`, [name]))[0]?.id)
+}
+
+async function codeOf(work: Promise<unknown>): Promise<[string, number]> {
+  try {
+    await work
+  } catch (error) {
+    return [(error as { code: string }).code, exitCodeOf(error)]
+  }
+  return ['none', 0]
+}
+
+beforeAll(async () => {
+  world = await reconcileWorld()
+  const { prod } = world
+  await prod.addTag('f43', { arches: 'x86_64' })
+  for (const name of ['bash', 'zsh', 'vim']) {
+    await prod.addPackage('f43', name)
+    const made = await prod.importBuild({ name, version: '5', release: '1', rpms: [{ arch: 'src' }] })
+    await prod.tagBuild('f43', made.id)
+  }
+}, 60_000)
+afterAll(() => world?.close())
+
+it('goes on where it was given up', async () => {
+  const here = await openHere({ file: world.file })
+  const stop = new AbortController()
+  const cut = (async () => {
+    for await (const news of here.operations.reconcile({ dryRun: false, tags: [] }, stop.signal)) {
+      if (news.kind === 'difference') stop.abort(new StopError('STOPPED_BY_TEST', 'enough'))
+    }
+  })()
+  expect((await codeOf(cut))[1]).toBe(0)
+  await here.operations.destroy()
+  expect(await world.sql('select id from staging_sync.reconcile_run')).toEqual([])
+  await world.reconcile()
+  expect(await world.differences()).toEqual([])
+})
+
+it('says who reconciles when somebody does already, and does not mind one who was cut off', async () => {
+  const take = (seen: string) =>
+    world.sql(
+      `insert into staging_sync.reconcile_run (id, host, pid, seen) values ('other', 'elsewhere', 77, now() - $1::interval)`,
+      [seen],
+    )
+  await take('1 second')
+  await expect(world.reconcile()).rejects.toMatchObject({
+    code: 'RECONCILE_RUNS',
+    message: expect.stringContaining('77 on elsewhere'),
+  })
+  expect((await world.reconcile({ dryRun: true })).found).toEqual([])
+  await world.sql('delete from staging_sync.reconcile_run')
+  await take('2 minutes')
+  expect((await world.reconcile()).found).toEqual([])
+})
+
+it('marks only, and waits for it, where a daemon runs', async () => {
+  const { prod } = world
+  await prod.importBuild({ name: 'sed', version: '5', release: '1', rpms: [{ arch: 'src' }] })
+  const daemon = await world.start()
+  await world.settled()
+  // After its catch-up, and with no message: nobody knows.
+  await prod.setExtra('f43', 'mock.new_chroot', 0)
+  const { found, report } = await world.reconcile()
+  expect(found).toEqual([`extra tag/${await idOf('tag', 'f43')}`])
+  expect(report).toMatchObject({ heldKeys: 0, parkedKeys: 0 })
+  expect(await world.differences()).toEqual([])
+  expect(await daemon.metric('keys_total', { kind: 'tag', outcome: 'applied' })).toBeGreaterThan(0)
+  await daemon.stop()
+})
+
+it('removes nothing on the word of a hub that answers less, once the budget is spent, and adds all the same', async () => {
+  const { prod, prodHub } = world
+  await world.sql(
+    `insert into staging_sync.removal (kind, count) select k, 1000 from unnest(array['tag_listing', 'tag_packages', 'tag_package_owners', 'tag_extra']) k`,
+  )
+  await prod.addPackage('f43', 'fresh')
+  const vim = await idOf('package', 'vim')
+  prodHub.knobs.dropRows('queryHistory', (row) => row.name === 'vim' || row['package.name'] === 'vim')
+  const { found, report } = await world.reconcile()
+  prodHub.knobs.keepRows('queryHistory')
+  const f43 = await idOf('tag', 'f43')
+  expect(found).toEqual(
+    [
+      `listing tagged/${f43}/${vim}`,
+      `package package/${f43}/${vim}`,
+      `package package/${f43}/${await idOf('package', 'fresh')}`,
+    ].sort(),
+  )
+  expect(report).toMatchObject({ heldKeys: 2, parkedKeys: 0 })
+  expect(await world.differences()).toEqual([])
+})
+
+it('is not led to delete a tag that a list leaves out', async () => {
+  const { prodHub } = world
+  prodHub.knobs.dropRows('listTags', (row) => row.name === 'f43')
+  const { found } = await world.reconcile()
+  prodHub.knobs.keepRows('listTags')
+  expect(found).toContain(`tag tag/${await idOf('tag', 'f43')}`)
+  expect(await world.differences()).toEqual([])
+})
+
+it('ends with the code of what is down or looks wrong', async () => {
+  const { prodHub } = world
+  prodHub.knobs.failNext('http-500', 1_000)
+  expect((await codeOf(world.reconcile({ dryRun: true })))[1]).toBe(11)
+  for (let left = prodHub.knobs.takeTrouble(); left !== undefined; ) left = prodHub.knobs.takeTrouble()
+  await world.sql('update staging_sync.cursor set event = event + 1000000')
+  const before = await world.written()
+  expect(await codeOf(world.reconcile({ dryRun: true }))).toEqual(['PROD_WENT_BACK', 14])
+  expect(await codeOf(world.reconcile({ tags: ['f43'] }))).toEqual(['PROD_WENT_BACK', 14])
+  const { 'staging_sync.daemon': _d, 'staging_sync.reconcile_run': _r, ...after } = await world.written()
+  expect(before).toMatchObject(after)
+})
