@@ -118,12 +118,14 @@ const MOMENTS: readonly [at: string, change: 'retag' | 'build'][] = [
   ['hub.answer#3', 'build'],
 ]
 
-test('killed at any of the dangerous moments, it heals at its next start', { timeout: 120_000 }, async () => {
+test('killed at any of the dangerous moments, it heals at its next start', { timeout: 180_000 }, async () => {
   world = await e2eWorld()
   await world.prod.addTag('f43', { arches: 'x86_64' })
   await world.prod.addPackage('f43', 'bash')
-  await world.prod.importBuild({ name: 'bash', version: '5', release: 'first', rpms })
-  await world.prod.tagBuild('f43', 'bash-5-first')
+  for (const release of ['first', 'second']) {
+    await world.prod.importBuild({ name: 'bash', version: '5', release, rpms })
+    await world.prod.tagBuild('f43', `bash-5-${release}`)
+  }
   const healed = async (): Promise<void> => {
     await endLeases()
     await world.equal()
@@ -140,7 +142,7 @@ test('killed at any of the dangerous moments, it heals at its next start', { tim
       await world.prod.importBuild({ name: 'bash', version: '5', release: `${n}`, rpms })
     await (change === 'build' ? world.prod.tagBuild : world.prod.retagBuild)(
       'f43',
-      change === 'build' ? `bash-5-${n}` : 'bash-5-first',
+      change === 'build' ? `bash-5-${n}` : n % 2 === 0 ? 'bash-5-first' : 'bash-5-second',
     )
     expect([at, await child.ended]).toMatchObject([at, { signal: 'SIGKILL' }])
     // Somebody takes an event in staging meanwhile: a repo, say. What was owed is due.

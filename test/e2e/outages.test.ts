@@ -39,7 +39,9 @@ const noFailures = () =>
     'select key, attempts, last_code from staging_sync.queue where attempts > 0 or parked_at is not null',
   )
 
-test('whatever the hub answers instead of an answer is an outage or a fault, named, and nothing is lost', async () => {
+test('whatever the hub answers instead of an answer is an outage or a fault, named, and nothing is lost', {
+  timeout: 90_000,
+}, async () => {
   const daemon = await follow({ set: ['prod.timeout_seconds=1.5'] })
   const troubles: [Trouble, string][] = [
     ['http-500', 'HUB_HTTP_STATUS'],
