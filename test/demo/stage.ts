@@ -7,7 +7,6 @@ import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { type Closing, guardDirectory } from './closing.ts'
 import { Daemon } from './daemon.ts'
-import { refuseClosedDirectory } from './reachable.ts'
 
 /** Pause between two looks of the daemon at prod's history; a minute unless configured, too long to watch. */
 export const catchUpSeconds = 4
@@ -42,7 +41,6 @@ export interface Stage {
 
 /** Starts two Kojis and a bus; `closing` ends them. */
 export async function openStage(closing: Closing, signal: AbortSignal): Promise<Stage> {
-  refuseClosedDirectory()
   const directory = mkdtempSync(join(tmpdir(), 'koji-demo-'))
   const guard = guardDirectory(directory)
   // PostgreSQL's data and password file go there too; started by root it runs as a user of its own.
