@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 
 /** The measurements, in the order in which they run. */
-export const PARTS = ['decoder', 'queue', 'calls', 'latency', 'burst'] as const
-export type Part = (typeof PARTS)[number]
+const PARTS = ['decoder', 'queue', 'calls', 'latency', 'burst'] as const
+type Part = (typeof PARTS)[number]
 
 export interface Arguments {
   /** Against the real hub of a rig instead of the simulator. */
