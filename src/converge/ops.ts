@@ -51,13 +51,14 @@ export interface Applied {
  * Writes ops in the caller's transaction: locks what will be revoked (one ordered NOWAIT statement a table), takes one fresh
  * event a slot, revokes, creates, notes the checkpoint of the key, and owes the repo race of the touched tags.
  *
- * `prodEvent` is the newest event of the key in prod that is shown after this; null when it is not known.
+ * `prodEvent` is the newest event of the key in prod that is shown after this; null when it is not known. `whole` false: not
+ * everything up to it is shown.
  */
 export async function applyOps(
   tx: Tx,
   deps: Deps,
   ops: readonly Op[],
-  about: { keyText: string; prodEvent: number | null; tagIds: readonly number[] },
+  about: { keyText: string; prodEvent: number | null; whole?: boolean; tagIds: readonly number[] },
 ): Promise<Applied> {
   if (ops.length === 0) return { rows: 0, lastEvent: null }
   const { catalog, owner } = deps
@@ -90,7 +91,8 @@ export async function applyOps(
   }
   const lastEvent = events.at(-1) as number
   if (about.prodEvent !== null) {
-    await recordEventMap(tx, about.keyText, [{ prodEvent: about.prodEvent, stagingEvent: lastEvent }])
+    const { keyText, prodEvent, whole = true } = about
+    await recordEventMap(tx, keyText, [{ prodEvent, stagingEvent: lastEvent, whole }])
   }
   await owe(tx, { tagIds: [...new Set(about.tagIds)].sort((a, b) => a - b), lastEvent })
   return { rows: ops.length, lastEvent }

@@ -39,6 +39,8 @@ export interface Plan {
   readonly lastApplied?: number | null
   /** newest prod event that staging shows of this key after this */
   readonly prodEvent: number | null
+  /** false: something of the key's in prod is left out for now, so that staging does not show all up to `prodEvent` */
+  readonly whole?: boolean
   /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
   difference(sql: Sql, lastApplied: number | null): Promise<Difference>
   /** Asks prod for the proofs of removals; asked only when there are any. */
@@ -69,6 +71,7 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
     const applied = await applyOps(tx, deps, gate.ops, {
       keyText,
       prodEvent: gate.stopped === 0 ? newest(plan.prodEvent, gate.prodEvent) : null,
+      whole: plan.whole !== false && now.clashes.every((clash) => clash.decision === 'prod-won'),
       tagIds: plan.tagIds,
     })
     await noteClashes(tx, keyText, now.clashes)

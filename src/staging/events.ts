@@ -5,6 +5,8 @@ import type { Sql, Tx } from './database.ts'
 export interface EventPair {
   readonly prodEvent: number
   readonly stagingEvent: number
+  /** false: something that prod's history names up to that event was left out; absent: true */
+  readonly whole?: boolean
 }
 
 /**
@@ -33,10 +35,16 @@ export async function recordEventMap(tx: Tx, key: string, pairs: readonly EventP
   if (pairs.length === 0) return
   await tx.query(
     'events.map',
-    `insert into staging_sync.event_map (key, prod_event, staging_event)
-     select $1, prod_event, staging_event from unnest($2::bigint[], $3::bigint[]) as r(prod_event, staging_event)
+    `insert into staging_sync.event_map (key, prod_event, staging_event, whole)
+     select $1, prod_event, staging_event, whole
+       from unnest($2::bigint[], $3::bigint[], $4::boolean[]) as r(prod_event, staging_event, whole)
      on conflict (key, staging_event) do nothing`,
-    [key, pairs.map(({ prodEvent }) => prodEvent), pairs.map(({ stagingEvent }) => stagingEvent)],
+    [
+      key,
+      pairs.map(({ prodEvent }) => prodEvent),
+      pairs.map(({ stagingEvent }) => stagingEvent),
+      pairs.map(({ whole }) => whole ?? true),
+    ],
   )
 }
 
@@ -50,12 +58,12 @@ export async function lastMapped(sql: Sql, key: string): Promise<number | null> 
   return row?.event ?? null
 }
 
-/** What was recorded for a key, newest first, at most `limit`. */
+/** The checkpoints of a key: pairs that left nothing out, newest first, at most `limit`. */
 export function readEventMap(sql: Sql, key: string, limit = 1000): Promise<EventPair[]> {
   return sql.query<EventPair>(
     'events.read-map',
     `select prod_event as "prodEvent", staging_event as "stagingEvent" from staging_sync.event_map
-      where key = $1 order by staging_event desc limit $2`,
+      where key = $1 and whole order by staging_event desc limit $2`,
     [key, limit],
   )
 }

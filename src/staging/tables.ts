@@ -110,4 +110,12 @@ export const stagingMigrations: readonly Migration[] = [
       comment on table staging_sync.daemon is 'Who works on this staging, and a digest of scope and policy, which must be one';
     `,
   },
+  {
+    id: 'staging-002-whole',
+    sql: `
+      alter table staging_sync.event_map add column whole boolean not null default true;
+      comment on column staging_sync.event_map.whole is
+        'false: something of the key was left out (held, parked, missing), so the pair is no checkpoint of it';
+    `,
+  },
 ]
