@@ -38,32 +38,23 @@ export async function comparePackages(deps: Deps, tag: BothTags, prod: PackageLi
     'package',
     [...named].map(([id, name]) => ({ id, name })),
   )
-  const viewsOf = (where: View['where'], of: (packageId: number) => boolean): View[] => {
-    const rows = <R extends { packageId: number; createEvent: number }>(
-      all: readonly R[],
-      cells: (ids: { tag_id: number; package_id: number }, row: R) => View['wanted'][number]['cells'],
-    ) =>
-      all
-        .filter((row) => packages.has(row.packageId) && of(row.packageId))
-        .map((row) => ({
-          cells: cells({ tag_id: tag.stagingId, package_id: packages.get(row.packageId) as number }, row),
-          prodEvent: row.createEvent,
-        }))
-    return [
-      { table: 'tag_packages', where, wanted: rows(prod.tag_packages, entryCells) },
-      {
-        table: 'tag_package_owners',
-        where,
-        wanted: rows(prod.tag_package_owners, (ids, row) => ownerCells(ids, row, users)),
-      },
-    ]
+  const rows = {
+    tag_packages: byPackage(prod.tag_packages, packages, (id, row) =>
+      entryCells({ tag_id: tag.stagingId, package_id: id }, row),
+    ),
+    tag_package_owners: byPackage(prod.tag_package_owners, packages, (id, row) =>
+      ownerCells({ tag_id: tag.stagingId, package_id: id }, row, users),
+    ),
   }
-  const whole = await viewDifference(
-    database,
-    settings,
-    viewsOf({ tag_id: tag.stagingId }, () => true),
-    null,
-  )
+  /** of one package by staging's id; null: of all */
+  const viewsOf = (packageId: number | null): View[] =>
+    (['tag_packages', 'tag_package_owners'] as const).map((table) => ({
+      table,
+      where:
+        packageId === null ? { tag_id: tag.stagingId } : { tag_id: tag.stagingId, package_id: packageId },
+      wanted: packageId === null ? [...rows[table].values()].flat() : (rows[table].get(packageId) ?? []),
+    }))
+  const whole = await viewDifference(database, settings, viewsOf(null), null)
   const differing = packagesOf(whole)
   const prodIds = new Map([...packages].map(([prodId, id]) => [id, prodId]))
   const names = await readPackageNames(database, [...differing], owner.seedEvent)
@@ -79,12 +70,28 @@ export async function comparePackages(deps: Deps, tag: BothTags, prod: PackageLi
       name: names.get(id)?.name ?? String(id),
       prodId: prodId ?? names.get(id)?.prodId ?? null,
     })
-    const views = viewsOf({ tag_id: tag.stagingId, package_id: id }, (packageId) => packageId === prodId)
+    const views = viewsOf(id)
     const exact = await viewDifference(database, settings, views, await lastMapped(database, formatKey(key)))
     found.push(...foundOf(exact, { key, tag: tag.name, subject: tag.name, nameOf }))
   }
   const missing = [...named].filter(([id]) => !packages.has(id))
   return [...found, ...missing.map(([id, name]) => missingEntry(tag, id, name))]
+}
+
+/** Wanted rows by staging's id of their package. */
+function byPackage<R extends { readonly packageId: number; readonly createEvent: number }>(
+  all: readonly R[],
+  packages: ReadonlyMap<number, number>,
+  cellsOf: (packageId: number, row: R) => View['wanted'][number]['cells'],
+): Map<number, View['wanted'][number][]> {
+  const rows = new Map<number, View['wanted'][number][]>()
+  for (const row of all) {
+    const id = packages.get(row.packageId)
+    if (id === undefined) continue
+    const wanted = { cells: cellsOf(id, row), prodEvent: row.createEvent }
+    rows.set(id, [...(rows.get(id) ?? []), wanted])
+  }
+  return rows
 }
 
 function missingEntry(tag: BothTags, packageId: number, name: string): Found {
