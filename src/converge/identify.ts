@@ -1,3 +1,4 @@
+import { BUILD_STATE } from '../model/records.ts'
 import type { Sql } from '../staging/database.ts'
 import { findOwned } from '../staging/owned.ts'
 import type { Owner } from './deps.ts'
@@ -11,67 +12,90 @@ export interface BuildRef {
 }
 
 /**
- * Staging's ids of prod's builds that came from prod: by our record, or by the seed's ceiling (same id, same NVR, created
- * at or before the event up to which staging was copied). Those that staging does not have are absent.
+ * Staging's ids of prod's builds whose content in staging is prod's: those of `findBuildRows` that are COMPLETE and still are
+ * the row that was applied. One that staging's people deleted, cancelled, or made anew (the same id, a new `create_event`) is
+ * absent, as one that staging never had: its own key settles that.
  */
-export async function findBuilds(
+export function findBuilds(sql: Sql, owner: Owner, refs: readonly BuildRef[]): Promise<Map<number, number>> {
+  return find(sql, 'identify.builds', `${ROWS} and ${AS_APPLIED}`, owner, refs)
+}
+
+/**
+ * Staging's rows of prod's builds, whatever stands in them by now: by our record, or by the seed's ceiling (same id, same NVR,
+ * created at or before the event up to which staging was copied). Those that staging does not have are absent.
+ */
+export function findBuildRows(
   sql: Sql,
   owner: Owner,
   refs: readonly BuildRef[],
 ): Promise<Map<number, number>> {
+  return find(sql, 'identify.build-rows', ROWS, owner, refs)
+}
+
+const ROWS = `
+  select r.id as prod_id, b.id as staging_id
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r(id, name, version, release)
+    left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
+    join build b on b.id = coalesce(o.staging_id, r.id)
+   where (o.prod_id is not null
+          or (b.create_event <= $5::bigint and b.version = r.version and b.release = r.release
+              and b.pkg_id = (select p.id from package p where p.name = r.name)
+              and not exists (select 1 from staging_sync.owned x where x.kind = 'build' and x.staging_id = b.id)))`
+
+/** The event is the one of the record (base.ts `Base`); a record without one says nothing of it. */
+const AS_APPLIED = `b.state = ${BUILD_STATE.complete}
+   and coalesce(substring(o.digest from '"event":([0-9]+)')::bigint, b.create_event) = b.create_event`
+
+async function find(
+  sql: Sql,
+  name: string,
+  text: string,
+  owner: Owner,
+  refs: readonly BuildRef[],
+): Promise<Map<number, number>> {
   if (refs.length === 0) return new Map()
-  const rows = await sql.query<{ prod_id: number; staging_id: number }>(
-    'identify.builds',
-    `select r.id as prod_id, coalesce(o.staging_id, seeded.id) as staging_id
-       from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r(id, name, version, release)
-       left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
-       left join lateral (
-         select b.id from build b join package p on p.id = b.pkg_id
-          where o.prod_id is null and b.id = r.id and b.create_event <= $5::bigint
-            and p.name = r.name and b.version = r.version and b.release = r.release
-       ) seeded on true
-      where coalesce(o.staging_id, seeded.id) is not null`,
-    [
-      refs.map((ref) => ref.id),
-      refs.map((ref) => ref.name),
-      refs.map((ref) => ref.version),
-      refs.map((ref) => ref.release),
-      owner.seedEvent,
-    ],
-  )
+  const rows = await sql.query<{ prod_id: number; staging_id: number }>(name, text, [
+    refs.map((ref) => ref.id),
+    refs.map((ref) => ref.name),
+    refs.map((ref) => ref.version),
+    refs.map((ref) => ref.release),
+    owner.seedEvent,
+  ])
   return new Map(rows.map((row) => [row.prod_id, row.staging_id]))
 }
 
-/** Staging's id of a prod tag that came from prod, with its name in staging; null: staging has no such tag of prod's. */
-export async function findTag(
-  sql: Sql,
-  owner: Owner,
-  tagId: number,
-): Promise<{ stagingId: number; name: string } | null> {
-  const owned = (await findOwned(sql, 'tag', [tagId])).get(tagId)
-  if (owned !== undefined) {
-    const [row] = await sql.query<{ name: string }>('identify.tag', 'select name from tag where id = $1', [
-      owned.stagingId,
-    ])
-    return row === undefined ? null : { stagingId: owned.stagingId, name: row.name }
-  }
-  if (owner.seedEvent === null) return null
-  const [row] = await sql.query<{ name: string }>(
-    'identify.seeded_tag',
-    `select t.name from tag t
-      where t.id = $1 and exists
-        (select 1 from tag_config c where c.tag_id = t.id and c.create_event <= $2)`,
-    [tagId, owner.seedEvent],
-  )
-  return row === undefined ? null : { stagingId: tagId, name: row.name }
+/** Staging's row of a prod tag. */
+export interface FoundTag {
+  readonly stagingId: number
+  /** its name in staging */
+  readonly name: string
+  /** as staging's extra says (the sidetag hub plugin, plugins/hub/sidetag_hub.py createSideTag) */
+  readonly sideTag: boolean
 }
 
-/** Prod's builds whose own key is held by policy: their place in owned tags stays empty. */
+/** Staging's row of a prod tag that came from prod, by record or with the seed; null: staging has no such tag of prod's. */
+export async function findTag(sql: Sql, owner: Owner, tagId: number): Promise<FoundTag | null> {
+  const [row] = await sql.query<FoundTag>(
+    'identify.tag',
+    `select t.id as "stagingId", t.name,
+            exists (select 1 from tag_extra e
+                     where e.tag_id = t.id and e.active and e.key = 'sidetag' and e.value = 'true') as "sideTag"
+       from (select max(staging_id) as id from staging_sync.owned where kind = 'tag' and prod_id = $1::bigint) o
+       join tag t on t.id = coalesce(o.id, $1)
+      where o.id is not null
+         or (exists (select 1 from tag_config c where c.tag_id = t.id and c.create_event <= $2::bigint)
+             and not exists (select 1 from staging_sync.owned x where x.kind = 'tag' and x.staging_id = t.id))`,
+    [tagId, owner.seedEvent],
+  )
+  return row ?? null
+}
+
+/** Prod's builds that policy keeps out of staging, by the clashes of their own keys: their place in owned tags stays empty. */
 export async function heldBuilds(sql: Sql, buildIds: readonly number[]): Promise<Set<number>> {
   if (buildIds.length === 0) return new Set()
   const rows = await sql.query<{ key: string }>(
     'identify.held_builds',
-    `select distinct key from staging_sync.clash where state = 'held' and key = any($1::text[])`,
+    `select distinct key from staging_sync.clash where state in ('held', 'local-won') and key = any($1::text[])`,
     [buildIds.map((id) => `build/${id}`)],
   )
   return new Set(rows.map((row) => Number(row.key.slice('build/'.length))))

@@ -40,7 +40,11 @@ export class PackageConverger implements Converger<PackageKey> {
       return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
     }
     const shown = history.tag_packages[0] ?? history.tag_package_owners[0]
-    const frozen = await scope.whyFrozen(database, { id: key.tagId, name: shown?.tagName ?? tag.name })
+    const frozen = await scope.whyFrozen(database, {
+      ...tag,
+      id: key.tagId,
+      name: shown?.tagName ?? tag.name,
+    })
     if (frozen !== null) return skipped(frozen)
     const unmet = unmetOf(claim.expect, history.tag_packages[0])
     const name = shown?.packageName

@@ -59,11 +59,29 @@ export class Scope {
     return rows.length > 0
   }
 
-  /** Why a tag that staging has is left as it is: it left scope. null: it is in scope. */
-  async whyFrozen(sql: Sql, tag: { readonly id: number; readonly name: string }): Promise<string | null> {
-    // That it is a side tag was settled when staging got it.
-    if (await this.covers(sql, { ...tag, sideTag: false })) return null
+  /**
+   * Why a tag that staging has is left as it is: it left scope, or came with a copy of prod and never was in it. null: it is
+   * in scope. `sideTag` is looked up in staging when absent.
+   */
+  async whyFrozen(
+    sql: Sql,
+    tag: { readonly id: number; readonly name: string; readonly sideTag?: boolean },
+  ): Promise<string | null> {
+    const sideTag = tag.sideTag ?? (await this.#isSideTagHere(sql, tag.id))
+    if (await this.covers(sql, { id: tag.id, name: tag.name, sideTag })) return null
     return `tag ${tag.name} is out of scope: staging keeps it as it is`
+  }
+
+  /** Whether staging's tag of a prod tag is a side tag. */
+  async #isSideTagHere(sql: Sql, tagId: number): Promise<boolean> {
+    if (this.#sideTags) return false
+    const rows = await sql.query(
+      'scope.side-tag',
+      `select 1 from tag_extra where active and key = 'sidetag' and value = 'true' and tag_id =
+         coalesce((select staging_id from staging_sync.owned where kind = 'tag' and prod_id = $1::bigint), $1)`,
+      [tagId],
+    )
+    return rows.length > 0
   }
 
   /** Prod's tags that the closure needs though no pattern names them. Returns those that are new. */

@@ -8,12 +8,12 @@ import type { Sql } from '../staging/database.ts'
 import { lastMapped } from '../staging/events.ts'
 import { readListing, readLocalUntags } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
-import { findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
+import { findBuildRows, findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
 import { diffListing, type WantedEntry } from './listing-diff.ts'
 import type { Op } from './ops.ts'
 import { type Difference, type Plan, type Proofs, settle } from './settle.ts'
 import type { Clash } from './versioned-diff.ts'
-import { skipped, waitFor } from './wait.ts'
+import { MAX_WAITS, skipped, waitFor } from './wait.ts'
 
 /** Slots of this key are ordinals from 0; what goes for good goes before whatever is created. */
 const REVOKE_SLOT = -1
@@ -25,7 +25,7 @@ type TaggedKey = Extract<Key, { kind: 'tagged' }>
  *
  * Observed with one queryHistory of active tag_listing rows (one statement, so a snapshot; it shows builds that listTagged
  * hides), and for removals with the revoked rows, which prove them. Only COMPLETE builds are replicated. A build that
- * staging lacks comes first, as a dependency; one that is parked or held is left out of the list.
+ * staging lacks comes first, as a dependency; one that is parked, that policy keeps out, or that does not come is left out.
  */
 export class TaggedConverger implements Converger<TaggedKey> {
   readonly #deps: Deps
@@ -46,13 +46,18 @@ export class TaggedConverger implements Converger<TaggedKey> {
       if (reason !== null) return skipped(reason)
       return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
     }
-    const frozen = await scope.whyFrozen(database, { id: key.tagId, name: rows[0]?.tagName ?? tag.name })
+    const frozen = await scope.whyFrozen(database, {
+      ...tag,
+      id: key.tagId,
+      name: rows[0]?.tagName ?? tag.name,
+    })
     if (frozen !== null) return skipped(frozen)
 
     const shown = rows.filter((row) => row.buildState === BUILD_STATE.complete).sort(byOrder)
     const refs = shown.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuilds(database, owner, refs)
     const missing = shown.filter((row) => !builds.has(row.buildId))
+    const left: Clash[] = []
     if (missing.length > 0) {
       const held = await heldBuilds(
         database,
@@ -63,7 +68,11 @@ export class TaggedConverger implements Converger<TaggedKey> {
         .filter((row) => !held.has(row.buildId))
         .map((row): Key => ({ kind: 'build', buildId: row.buildId }))
         .filter((build) => !parked.has(formatKey(build)))
-      if (waiting.length > 0) return waitFor(this.#deps, claim, waiting, 'its builds come first')
+      if (waiting.length > 0 && claim.waits < MAX_WAITS) {
+        return waitFor(this.#deps, claim, waiting, 'its builds come first')
+      }
+      const hopeless = new Set(waiting.map(formatKey))
+      left.push(...missing.filter((row) => hopeless.has(`build/${row.buildId}`)).map(clashOfMissing))
     }
 
     const wanted = shown.flatMap((row): WantedEntry[] => {
@@ -78,7 +87,17 @@ export class TaggedConverger implements Converger<TaggedKey> {
     if (packageId === null) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
     return settle(
       this.#deps,
-      this.#plan(key, claim, { tagId: tag.stagingId, packageId, wanted, rows, revoked, unmet, lastApplied }),
+      this.#plan(key, claim, {
+        tagId: tag.stagingId,
+        packageId,
+        wanted,
+        rows,
+        revoked,
+        unmet,
+        lastApplied,
+        left,
+        whole: missing.length === 0,
+      }),
     )
   }
 
@@ -112,6 +131,8 @@ export class TaggedConverger implements Converger<TaggedKey> {
       revoked: readonly TagListingRow[] | null
       unmet: readonly Expectation[]
       lastApplied: number | null
+      left: readonly Clash[]
+      whole: boolean
     },
   ): Plan {
     const prodEvents = list.rows.map((row) => row.createEvent)
@@ -121,7 +142,11 @@ export class TaggedConverger implements Converger<TaggedKey> {
       lastApplied: list.lastApplied,
       tagIds: [list.tagId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
-      difference: (sql, lastApplied) => listingDifference(sql, this.#deps, list, lastApplied),
+      whole: list.whole,
+      difference: async (sql, lastApplied) => {
+        const difference = await listingDifference(sql, this.#deps, list, lastApplied)
+        return { ...difference, clashes: [...difference.clashes, ...list.left] }
+      },
       prove: (_removals, lastApplied) => this.#prove(key, claim, list.revoked, lastApplied),
     }
   }
@@ -141,7 +166,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
       read ?? (await hub.read([listingOf(key, false)], { priority: claim.priority }))[0].tag_listing
     const fresh = revoked.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
     const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
-    const builds = await findBuilds(database, owner, refs)
+    const builds = await findBuildRows(database, owner, refs)
     const revokedAt = new Map<number, number>()
     for (const row of fresh) {
       const buildId = builds.get(row.buildId)
@@ -153,6 +178,17 @@ export class TaggedConverger implements Converger<TaggedKey> {
       const prodEvent = op.kind === 'revoke' ? revokedAt.get(Number(op.row.cells.build_id)) : undefined
       return prodEvent === undefined ? null : { prodEvent, slot: REVOKE_SLOT }
     }
+  }
+}
+
+/** Prod shows the tagging, but the build's own key ended without a row, again and again. Reported until it is there. */
+function clashOfMissing(row: TagListingRow): Clash {
+  return {
+    subject: `tag_listing build/${row.buildId}`,
+    kind: 'missing',
+    prod: { nvr: `${row.packageName}-${row.version}-${row.release}`, create_event: row.createEvent },
+    local: null,
+    decision: 'held',
   }
 }
 
