@@ -10,6 +10,7 @@ import { listPlacements } from '../staging/placements.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
+import { endDeadClaims } from './dead-claims.ts'
 import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
 import type { Engine, World } from './world.ts'
@@ -53,6 +54,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   let http: { destroy(): Promise<void> } | null = null
   try {
     if (config.http.listen !== null) http = await world.http(config.http.listen)
+    await endDeadClaims(engine.database, daemon)
     await payDebts(engine.database, engine.catalog, engine.owner.userId)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
