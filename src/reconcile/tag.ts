@@ -112,13 +112,17 @@ function missingContent(
   { tag, packages, listing }: WholeTag,
   packageIds: ReadonlyMap<string, number>,
 ): Found[] {
-  const entries = packages.tag_packages.map(
-    (row): Found => ({
-      key: { kind: 'package', tagId: tag.id, packageId: row.packageId },
+  // The owner of a package outlives its entry (kojihub.py pkglist_remove), and is made equal apart.
+  const named = new Map(
+    [...packages.tag_package_owners, ...packages.tag_packages].map((row) => [row.packageId, row.packageName]),
+  )
+  const entries = [...named].map(
+    ([packageId, name]): Found => ({
+      key: { kind: 'package', tagId: tag.id, packageId },
       kind: 'package',
-      subject: `${tag.name}: ${row.packageName}`,
+      subject: `${tag.name}: ${name}`,
       tag: tag.name,
-      prod: { blocked: row.blocked, extra_arches: row.extraArches },
+      prod: name,
       staging: null,
       state: 'open',
     }),

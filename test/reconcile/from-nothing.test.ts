@@ -13,6 +13,9 @@ beforeAll(async () => {
   await prod.addTag('other', { arches: 'x86_64' })
   for (const tag of ['base', 'f43', 'other'])
     for (const name of ['bash', 'zsh']) await prod.addPackage(tag, name)
+  // Its owner stays.
+  await prod.addPackage('f43', 'left')
+  await prod.removePackage('f43', 'left')
   const rpms = [{ arch: 'src' }, { arch: 'x86_64' }]
   for (const [tag, name, release] of [
     ['base', 'bash', '1'],
