@@ -56,6 +56,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'type:config',
   ],
   'context.ts': ['*'],
+  context: ['*'],
   cli: [
     'context.ts',
     'config',

@@ -90,6 +90,8 @@ export class Worker {
   readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
   /** Claims that ended while the database was down. */
   readonly #owed: Claim[] = []
+  /** Something may be due: we were told so, or the last claim came back full. Otherwise a free hand need not look. */
+  #more = true
   #fatal: unknown = null
   readonly #hard = new AbortController()
   #running = false
@@ -104,6 +106,7 @@ export class Worker {
 
   /** There may be something to claim. */
   wake(): void {
+    this.#more = true
     this.#wake.call()
   }
 
@@ -150,10 +153,17 @@ export class Worker {
     const permits = await this.#breakers.permits(signal, () => this.#options.onTurn?.())
     const { probing } = this.#breakers
     const free = this.#options.concurrency - this.#active.size
+    const wanted = probing ? Math.min(1, free) : free
     let claims: Claim[] = []
     try {
-      if (free > 0) claims = await this.#options.queue.claim(probing ? 1 : free)
+      if (wanted > 0) {
+        // Told again while we look: then we look again.
+        this.#more = false
+        claims = await this.#options.queue.claim(wanted)
+        if (claims.length >= wanted) this.#more = true
+      }
     } catch (error) {
+      this.#more = true
       this.#breakers.tell(permits, { tried: ['database'], error })
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
@@ -162,7 +172,7 @@ export class Worker {
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
       this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
-      await this.#wake.wait(await this.#idleMs(), signal)
+      await this.#rest(signal)
       return
     }
     if (this.#fatal !== null) {
@@ -170,8 +180,18 @@ export class Worker {
       return
     }
     for (const [i, claim] of claims.entries()) this.#start(claim, i === 0 ? permits : [])
-    if (this.#active.size >= this.#options.concurrency || probing)
-      await this.#wake.wait(this.#options.idleMs, signal)
+    if (this.#active.size >= this.#options.concurrency || probing || !this.#more) await this.#rest(signal)
+  }
+
+  /** Until there may be something to claim and a hand to do it, a key is due by its schedule, or the idle time is over. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const untilMs = performance.now() + (await this.#idleMs())
+    for (;;) {
+      const full = this.#active.size >= this.#options.concurrency
+      const leftMs = untilMs - performance.now()
+      if (leftMs <= 0 || signal.aborted || this.#fatal !== null || (this.#more && !full)) return
+      await this.#wake.wait(leftMs, signal)
+    }
   }
 
   async #idleMs(): Promise<number> {

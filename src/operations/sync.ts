@@ -4,6 +4,7 @@ import { resolveLookup } from '../converge/lookup.ts'
 import { OutageError } from '../errors.ts'
 import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
+import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { join, stayJoined } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
@@ -71,7 +72,11 @@ async function* syncKeys(
   const all = AbortSignal.any([signal, stop.signal])
   let failure: unknown = null
   const running = Promise.all(
-    [worker.run(all), stayJoined(engine.database, daemon, all)].map((work) =>
+    [
+      worker.run(all),
+      stayJoined(engine.database, daemon, all),
+      engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all),
+    ].map((work) =>
       work.catch((error: unknown) => {
         failure ??= error
         stop.abort()

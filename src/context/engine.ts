@@ -1,0 +1,161 @@
+import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CatchUp } from '../catchup/catch-up.ts'
+import { catchupMigrations } from '../catchup/migrations.ts'
+import type { Config } from '../config/config.ts'
+import { BuildConverger } from '../converge/build/build.ts'
+import type { Convergers, Deps } from '../converge/deps.ts'
+import { ExternalRepoConverger } from '../converge/external-repo.ts'
+import { LookupConverger } from '../converge/lookup.ts'
+import { convergeMigrations } from '../converge/migrations.ts'
+import { PackageConverger } from '../converge/package.ts'
+import { Scope } from '../converge/scope.ts'
+import { TagConverger } from '../converge/tag.ts'
+import { TaggedConverger } from '../converge/tagged.ts'
+import { TargetConverger } from '../converge/target.ts'
+import { Worker } from '../converge/worker.ts'
+import { ConfigError } from '../errors.ts'
+import type { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
+import { Placements } from '../operations/placements.ts'
+import { notInitialised } from '../operations/status.ts'
+import type { Engine } from '../operations/world.ts'
+import { Breaker, type BreakerClock } from '../queue/breaker.ts'
+import { queueMigrations } from '../queue/migrations.ts'
+import { PostgresQueue } from '../queue/postgres-queue.ts'
+import { reconcileMigrations } from '../reconcile/migrations.ts'
+import { Reconcile } from '../reconcile/reconcile.ts'
+import type { Catalog } from '../staging/catalog.ts'
+import type { Database } from '../staging/database.ts'
+import { pendingMigrations } from '../staging/migration.ts'
+import { Names } from '../staging/names.ts'
+import { numberSetting, readSettings } from '../staging/settings.ts'
+import { stagingMigrations } from '../staging/tables.ts'
+import type { Step } from '../step.ts'
+import { VolumePlacement } from '../storage/volume-placement.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+
+/** Between two looks at the queue when nobody says that there is something. */
+const IDLE_MS = 1_000
+/** Claims outlive a daemon that died by this. */
+const LEASE_MS = 60_000
+
+/** All parts' tables of our own schema. */
+export const MIGRATIONS = [
+  ...stagingMigrations,
+  ...queueMigrations,
+  ...convergeMigrations,
+  ...catchupMigrations,
+  ...reconcileMigrations,
+]
+
+/** What works on keys. Throws ConfigError NOT_INITIALISED before `init`, SETTING_PINNED when staging follows another prod. */
+export async function createEngine(parts: {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  readonly step: Step
+  readonly hub: XmlRpcHub
+  readonly database: Database
+  readonly catalog: Catalog
+}): Promise<Engine> {
+  const { config, telemetry, step, hub, database, catalog } = parts
+  catalog.requireColumns()
+  const pending = await pendingMigrations(database, MIGRATIONS)
+  const settings = pending.length === 0 ? await readSettings(database) : new Map()
+  const userId = numberSetting(settings, 'user_id')
+  if (userId === null) {
+    throw notInitialised()
+  }
+  const pinned = settings.get('pin:prod hub')
+  if (pinned !== undefined && pinned !== config.prod.hub) {
+    throw new ConfigError('SETTING_PINNED', `this staging follows ${pinned}, not ${config.prod.hub}`)
+  }
+  const queue = new PostgresQueue({
+    database,
+    holder: `${hostname()}:${process.pid}`,
+    random: Math.random,
+    monotonicMs: () => performance.now(),
+    timing: { leaseMs: LEASE_MS },
+  })
+  const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
+  const deps: Deps = {
+    hub,
+    database,
+    catalog,
+    queue,
+    names: new Names({ database, catalog }),
+    scope: new Scope({ ...config.scope, sideTags: false }),
+    owner,
+    conflicts: config.conflicts,
+    placement: createPlacements(config, step),
+    tagRewrite: config.tagRewrite,
+    externalRepoRewrite: config.externalRepoRewrite,
+  }
+  const convergers: Convergers = {
+    build: new BuildConverger(deps),
+    tag: new TagConverger(deps),
+    package: new PackageConverger(deps),
+    tagged: new TaggedConverger(deps),
+    target: new TargetConverger(deps),
+    'external-repo': new ExternalRepoConverger(deps),
+    lookup: new LookupConverger(deps),
+  }
+  const clock: BreakerClock = {
+    nowMs: () => performance.now(),
+    sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
+  }
+  const breakers = (['database', 'hub', 'storage'] as const).map(
+    (part) => new Breaker({ part, clock, random: Math.random }),
+  )
+  const offsetMs = await clockOffsetMs(database)
+  return {
+    database,
+    catalog,
+    queue,
+    deps,
+    owner,
+    convergers,
+    breakers,
+    catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
+    reconcile: new Reconcile({ deps }),
+    worker: (given = {}) =>
+      new Worker({
+        queue,
+        convergers: given.convergers ?? convergers,
+        breakers,
+        probes: { storage: () => deps.placement.probe() },
+        telemetry,
+        concurrency: config.worker.concurrency,
+        graceMs: config.worker.shutdownGraceMs,
+        idleMs: IDLE_MS,
+        databaseNowMs: () => Date.now() + offsetMs,
+        random: Math.random,
+        ...(given.onTurn === undefined ? {} : { onTurn: given.onTurn }),
+      }),
+  }
+}
+
+/** What to add to this host's clock to get the database's; for the lag metric only. */
+async function clockOffsetMs(database: Database): Promise<number> {
+  const before = Date.now()
+  const [row] = await database.query<{ now: number }>(
+    'context.clock',
+    `select extract(epoch from clock_timestamp())::double precision * 1000 as now`,
+  )
+  return (row?.now ?? before) - (before + Date.now()) / 2
+}
+
+function createPlacements(config: Config, step: Step): Placements {
+  const { topdir, linkTarget, volumes } = config.prod
+  const volume =
+    topdir === null
+      ? []
+      : [
+          new VolumePlacement({
+            prodTopdir: topdir,
+            linkTarget: linkTarget ?? topdir,
+            stagingTopdir: config.staging.topdir,
+            step,
+          }),
+        ]
+  return new Placements({ rules: config.placement, placements: volume, volumes })
+}
