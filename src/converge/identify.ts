@@ -101,15 +101,23 @@ export async function heldBuilds(sql: Sql, buildIds: readonly number[]): Promise
   return new Set(rows.map((row) => Number(row.key.slice('build/'.length))))
 }
 
-/** Staging's id of a prod package; null: staging has none. Koji never renames nor deletes packages. */
+/**
+ * Staging's id of a prod package; null: staging has none. Koji never renames nor deletes packages. Without a record it must
+ * have come with the seed: a build or a list entry that is as old shows that (a package has no event), and no other package of
+ * prod's has it.
+ */
 export async function findPackage(sql: Sql, owner: Owner, packageId: number): Promise<number | null> {
   const owned = (await findOwned(sql, 'package', [packageId])).get(packageId)
   if (owned !== undefined) return owned.stagingId
   if (owner.seedEvent === null) return null
   const rows = await sql.query<{ id: number }>(
     'identify.seeded_package',
-    'select id from package where id = $1',
-    [packageId],
+    `select p.id from package p
+      where p.id = $1
+        and not exists (select 1 from staging_sync.owned o where o.kind = 'package' and o.staging_id = p.id)
+        and (exists (select 1 from build b where b.pkg_id = p.id and b.create_event <= $2::bigint)
+             or exists (select 1 from tag_packages l where l.package_id = p.id and l.create_event <= $2::bigint))`,
+    [packageId, owner.seedEvent],
   )
   return rows[0]?.id ?? null
 }
