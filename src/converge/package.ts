@@ -6,7 +6,8 @@ import type { Claim } from '../queue/queue.ts'
 import type { Cell } from '../staging/cell.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { findPackage, findTag } from './identify.ts'
-import { type Proofs, settle } from './settle.ts'
+import { type LeftAlone, type Proofs, settle } from './settle.ts'
+import { leaveToTag, settingsOf } from './tag-gone.ts'
 import { ensureUsers } from './users.ts'
 import { proofsOf, type View, viewDifference } from './versioned-plan.ts'
 import { skipped, waitFor } from './wait.ts'
@@ -95,11 +96,15 @@ export class PackageConverger implements Converger<PackageKey> {
     claim: Claim,
     ids: { tag_id: number; package_id: number },
     lastApplied: number | null,
-  ): Promise<Proofs> {
-    const [history] = await this.#deps.hub.read(
-      [queryHistory(TABLES, { tag: key.tagId, package: key.packageId, active: false })],
+  ): Promise<Proofs | LeftAlone> {
+    const [history, tag] = await this.#deps.hub.read(
+      [
+        queryHistory(TABLES, { tag: key.tagId, package: key.packageId, active: false }),
+        settingsOf(key.tagId),
+      ],
       { priority: claim.priority },
     )
+    if (tag.tag_config.length === 0) return leaveToTag(this.#deps, claim, key.tagId)
     const revoked = TABLES.flatMap((table) =>
       history[table].map((row) => ({ table, cells: ids, revokeEvent: row.revokeEvent ?? 0 })),
     )

@@ -1,3 +1,4 @@
+import { AgainError } from '../errors.ts'
 import { formatKey } from '../model/key.ts'
 import type { Expectation, Outcome } from '../model/outcome.ts'
 import type { Claim } from '../queue/queue.ts'
@@ -10,6 +11,7 @@ import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Converged, Deps } from './deps.ts'
 import { applyOps, type Op } from './ops.ts'
 import { type Clash, identity } from './versioned-diff.ts'
+import { skipped } from './wait.ts'
 
 /** What a key's two sides differ in, as read from staging a moment ago. */
 export interface Difference {
@@ -30,6 +32,11 @@ export interface Proof {
 /** The proof of a removal; null: prod's list merely no longer shows it. */
 export type Proofs = (removal: Op) => Proof | null
 
+/** Instead of proofs: why the key is left as it is. */
+export interface LeftAlone {
+  readonly leftAlone: string
+}
+
 export interface Plan {
   readonly claim: Claim
   readonly unmet: readonly Expectation[]
@@ -44,7 +51,7 @@ export interface Plan {
   /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
   difference(sql: Sql, lastApplied: number | null): Promise<Difference>
   /** Asks prod for the proofs of removals; asked only when there are any. */
-  prove(removals: readonly Op[], lastApplied: number | null): Promise<Proofs>
+  prove(removals: readonly Op[], lastApplied: number | null): Promise<Proofs | LeftAlone>
 }
 
 /**
@@ -62,11 +69,15 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
   if (first.ops.length === 0 && first.before === undefined) {
     return { outcome: await withoutOps(deps, keyText, first.clashes), unmet, fenced: false }
   }
-  const proofs = first.removals.length > 0 ? await plan.prove(first.removals, lastApplied) : () => null
+  const proofs = first.removals.length > 0 ? await plan.prove(first.removals, lastApplied) : null
+  if (proofs !== null && typeof proofs !== 'function') return { ...skipped(proofs.leftAlone), unmet }
 
   const result = await deps.database.transaction('converge', async (tx) => {
     const now = await plan.difference(tx, lastApplied)
-    const gate = await passGate(tx, now, proofs)
+    if (proofs === null && now.removals.length > 0) {
+      throw new AgainError('ROW_CHANGED', `${keyText}: rows came to be removed, for which prod was not asked`)
+    }
+    const gate = await passGate(tx, now, proofs ?? (() => null))
     const before = now.before === undefined ? 0 : await now.before(tx)
     const applied = await applyOps(tx, deps, gate.ops, {
       keyText,

@@ -11,7 +11,8 @@ import type { Converged, Converger, Deps } from './deps.ts'
 import { findBuildRows, findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
 import { diffListing, type WantedEntry } from './listing-diff.ts'
 import type { Op } from './ops.ts'
-import { type Difference, type Plan, type Proofs, settle } from './settle.ts'
+import { type Difference, type LeftAlone, type Plan, type Proofs, settle } from './settle.ts'
+import { leaveToTag, settingsOf } from './tag-gone.ts'
 import type { Clash } from './versioned-diff.ts'
 import { MAX_WAITS, skipped, waitFor } from './wait.ts'
 
@@ -35,7 +36,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
     const { hub, database, scope, owner, names } = this.#deps
-    const [tag, lastApplied, { rows, revoked }] = await Promise.all([
+    const [tag, lastApplied, { rows, ...read }] = await Promise.all([
       findTag(database, owner, key.tagId),
       lastMapped(database, formatKey(key)),
       this.#read(key, claim),
@@ -92,7 +93,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
         packageId,
         wanted,
         rows,
-        revoked,
+        read,
         unmet,
         lastApplied,
         left,
@@ -105,19 +106,25 @@ export class TaggedConverger implements Converger<TaggedKey> {
    * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
    * no second round. Asked for last, they show at least what the active ones no longer do.
    */
-  async #read(
-    key: TaggedKey,
-    claim: Claim,
-  ): Promise<{ rows: readonly TagListingRow[]; revoked: readonly TagListingRow[] | null }> {
+  async #read(key: TaggedKey, claim: Claim): Promise<{ rows: readonly TagListingRow[] } & Partial<Removed>> {
     const { hub } = this.#deps
     const { priority } = claim
     const active = listingOf(key, true)
     if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
       const [shown] = await hub.read([active], { priority })
-      return { rows: shown.tag_listing, revoked: null }
+      return { rows: shown.tag_listing }
     }
-    const [shown, gone] = await hub.read([active, listingOf(key, false)], { priority })
-    return { rows: shown.tag_listing, revoked: gone.tag_listing }
+    const [shown, gone, tag] = await hub.read([active, listingOf(key, false), settingsOf(key.tagId)], {
+      priority,
+    })
+    return { rows: shown.tag_listing, revoked: gone.tag_listing, tagIsThere: tag.tag_config.length > 0 }
+  }
+
+  async #readRemoved(key: TaggedKey, claim: Claim): Promise<Removed> {
+    const [gone, tag] = await this.#deps.hub.read([listingOf(key, false), settingsOf(key.tagId)], {
+      priority: claim.priority,
+    })
+    return { revoked: gone.tag_listing, tagIsThere: tag.tag_config.length > 0 }
   }
 
   #plan(
@@ -128,7 +135,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
       packageId: number
       wanted: readonly WantedEntry[]
       rows: readonly TagListingRow[]
-      revoked: readonly TagListingRow[] | null
+      read: Partial<Removed>
       unmet: readonly Expectation[]
       lastApplied: number | null
       left: readonly Clash[]
@@ -147,7 +154,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
         const difference = await listingDifference(sql, this.#deps, list, lastApplied)
         return { ...difference, clashes: [...difference.clashes, ...list.left] }
       },
-      prove: (_removals, lastApplied) => this.#prove(key, claim, list.revoked, lastApplied),
+      prove: (_removals, lastApplied) => this.#prove(key, claim, list.read, lastApplied),
     }
   }
 
@@ -158,12 +165,12 @@ export class TaggedConverger implements Converger<TaggedKey> {
   async #prove(
     key: TaggedKey,
     claim: Claim,
-    read: readonly TagListingRow[] | null,
+    read: Partial<Removed>,
     lastApplied: number | null,
-  ): Promise<Proofs> {
-    const { hub, database, owner } = this.#deps
-    const revoked =
-      read ?? (await hub.read([listingOf(key, false)], { priority: claim.priority }))[0].tag_listing
+  ): Promise<Proofs | LeftAlone> {
+    const { database, owner } = this.#deps
+    const { revoked, tagIsThere } = isRead(read) ? read : await this.#readRemoved(key, claim)
+    if (!tagIsThere) return leaveToTag(this.#deps, claim, key.tagId)
     const fresh = revoked.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
     const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuildRows(database, owner, refs)
@@ -190,6 +197,16 @@ function clashOfMissing(row: TagListingRow): Clash {
     local: null,
     decision: 'held',
   }
+}
+
+/** What prod says of removals. */
+interface Removed {
+  readonly revoked: readonly TagListingRow[]
+  readonly tagIsThere: boolean
+}
+
+function isRead(read: Partial<Removed>): read is Removed {
+  return read.revoked !== undefined
 }
 
 function listingOf(key: TaggedKey, active: boolean) {
