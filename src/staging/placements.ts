@@ -1,4 +1,4 @@
-import type { Sql } from './database.ts'
+import type { Database, Sql } from './database.ts'
 
 export type PlacementState = 'intent' | 'placed' | 'removing'
 
@@ -22,7 +22,10 @@ export interface PlacementRecord extends PlacementIntent {
   readonly ageSeconds: number
 }
 
-/** Before the first file is made, durable by itself: after a crash `listPlacements` finds what may stand half. */
+/**
+ * Before the first file is made, durable by itself: after a crash `listPlacements` finds what may stand half. Waits for a removal of
+ * the same place (`takeAway`) to end.
+ */
 export async function intendPlacement(sql: Sql, place: PlacementIntent): Promise<void> {
   await sql.query(
     'placement.intend',
@@ -36,25 +39,84 @@ export async function intendPlacement(sql: Sql, place: PlacementIntent): Promise
   )
 }
 
-/** In the transaction that writes the build's rows: files and rows stand. */
-export function confirmPlacement(sql: Sql, place: PlacementPlace): Promise<boolean> {
-  return setState(sql, place, 'placed')
-}
-
-/** In the transaction that removes the rows: the files are to go. */
-export function markRemoving(sql: Sql, place: PlacementPlace): Promise<boolean> {
-  return setState(sql, place, 'removing')
-}
-
-/** After the last file is gone. False: there was no such row. */
-export async function forgetPlacement(sql: Sql, place: PlacementPlace): Promise<boolean> {
+/**
+ * In the transaction that writes the build's rows: files and rows stand. False: somebody is taking the files away, or has done
+ * so; then the rows must not be written.
+ */
+export async function confirmPlacement(sql: Sql, place: PlacementPlace): Promise<boolean> {
   const rows = await sql.query(
-    'placement.forget',
-    `delete from staging_sync.placement
-      where prod_build_id = $1 and staging_volume = $2 and name = $3 and version = $4 and release = $5 returning 1`,
+    'placement.confirm',
+    `update staging_sync.placement
+        set state = 'placed', changed_at = case state when 'placed' then changed_at else clock_timestamp() end
+      where ${PLACE} and state <> 'removing' returning 1`,
     identity(place),
   )
   return rows.length > 0
+}
+
+/** In the transaction that removes the rows, or that ends a claim: the files are to go. */
+export async function markRemoving(sql: Sql, place: PlacementPlace): Promise<boolean> {
+  const rows = await sql.query(
+    'placement.removing',
+    `update staging_sync.placement set state = 'removing', changed_at = clock_timestamp()
+      where ${PLACE} and state <> 'removing' returning 1`,
+    identity(place),
+  )
+  return rows.length > 0
+}
+
+/** A sick mount may take its time; while it does, nobody may place what is being removed. */
+const REMOVAL_TIMEOUT_MS = 600_000
+
+/**
+ * Runs `work`, which takes the files of a place away, and forgets the place: only while its record says `removing` and no
+ * COMPLETE build of staging needs the files. False: nothing was done; the record belongs to somebody who places there again.
+ *
+ * `work` runs inside the transaction, with the record locked. No claim is held any more when files go, so nothing else tells
+ * a remover that was asleep that the build came back: `intendPlacement` for the same place waits for this lock, and one that was
+ * faster has taken `removing` back. The transaction touches one row of our own table; nobody of Koji's waits for it.
+ *
+ * After an error it is not known what of the files is left, nor, where the session was lost, who works there now: the build
+ * must be looked at again.
+ */
+export function takeAway(
+  database: Database,
+  place: PlacementPlace,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
+  return database.transaction(
+    'placement.take-away',
+    async (tx) => {
+      const locked = await tx.query(
+        'placement.lock',
+        `select 1 from staging_sync.placement where ${PLACE} and state = 'removing' for update`,
+        identity(place),
+      )
+      if (locked.length === 0) return false
+      const needed = await tx.query(
+        'placement.needed',
+        `select 1 from build b join package p on p.id = b.pkg_id join volume v on v.id = b.volume_id
+          where v.name = $1 and p.name = $2 and b.version = $3 and b.release = $4 and b.state = 1`,
+        identity(place).slice(1),
+      )
+      if (needed.length > 0) {
+        await tx.query(
+          'placement.keep',
+          `update staging_sync.placement set state = 'placed', changed_at = clock_timestamp() where ${PLACE}`,
+          identity(place),
+        )
+        return false
+      }
+      await work()
+      await tx.query(
+        'placement.forget',
+        `delete from staging_sync.placement where ${PLACE} and state = 'removing'`,
+        identity(place),
+      )
+      return true
+    },
+    { idleTimeoutMs: REMOVAL_TIMEOUT_MS, patienceMs: Number.POSITIVE_INFINITY },
+  )
 }
 
 /** By build, or all of some states (those that a restart has to finish), oldest first. */
@@ -85,16 +147,7 @@ export function listPlacements(
   )
 }
 
-async function setState(sql: Sql, place: PlacementPlace, state: PlacementState): Promise<boolean> {
-  const rows = await sql.query(
-    'placement.state',
-    `update staging_sync.placement set state = $6, changed_at = clock_timestamp()
-      where prod_build_id = $1 and staging_volume = $2 and name = $3 and version = $4 and release = $5
-        and state <> $6 returning 1`,
-    [...identity(place), state],
-  )
-  return rows.length > 0
-}
+const PLACE = 'prod_build_id = $1 and staging_volume = $2 and name = $3 and version = $4 and release = $5'
 
 function identity(place: PlacementPlace): unknown[] {
   return [place.prodBuildId, place.stagingVolume, place.name, place.version, place.release]

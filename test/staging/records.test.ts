@@ -8,10 +8,10 @@ import { chooseIds } from '../../src/staging/ids.ts'
 import { countOwned, findByStagingId, findOwned, forgetOwned, recordOwned } from '../../src/staging/owned.ts'
 import {
   confirmPlacement,
-  forgetPlacement,
   intendPlacement,
   listPlacements,
   markRemoving,
+  takeAway,
 } from '../../src/staging/placements.ts'
 import { REMOVALS_FLOOR, spendRemovals } from '../../src/staging/removal-budget.ts'
 import { pinSetting } from '../../src/staging/settings.ts'
@@ -185,7 +185,7 @@ describe('placements', () => {
     ])
     expect(await listPlacements(database, { states: ['intent'], minAgeSeconds: 60 })).toEqual([])
     expect(await confirmPlacement(database, place)).toBe(true)
-    expect(await confirmPlacement(database, place)).toBe(false)
+    expect(await confirmPlacement(database, place)).toBe(true)
     await intendPlacement(database, { ...place, prodVolume: 'DEFAULT', mode: 'volume' })
     expect(await listPlacements(database, { prodBuildIds: [101] })).toMatchObject([{ state: 'placed' }])
     // A promotion: the new place beside the old one.
@@ -194,8 +194,44 @@ describe('placements', () => {
     expect(
       (await listPlacements(database, { prodBuildIds: [101] })).map(({ state }) => state).sort(),
     ).toEqual(['intent', 'removing'])
-    expect(await forgetPlacement(database, place)).toBe(true)
-    expect(await forgetPlacement(database, place)).toBe(false)
+    expect(await confirmPlacement(database, place)).toBe(false)
+    const work: string[] = []
+    const take = () => takeAway(database, place, async () => void work.push('taken'))
+    expect(await take()).toBe(true)
+    expect(await take()).toBe(false)
+    expect(work).toEqual(['taken'])
+    expect(await listPlacements(database, { prodBuildIds: [101] })).toHaveLength(1)
+  })
+
+  it('are taken away only while they are marked so, and who places there again waits for the removal', async () => {
+    const { database } = world
+    const there = { ...place, prodBuildId: 102, prodVolume: 'DEFAULT', mode: 'volume' }
+    await intendPlacement(database, there)
+    const work: string[] = []
+    expect(await takeAway(database, there, async () => void work.push('taken'))).toBe(false)
+    await markRemoving(database, there)
+    let placing: Promise<unknown> | undefined
+    await takeAway(database, there, async () => {
+      placing = intendPlacement(database, there).then(() => work.push('placed'))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      work.push('taken')
+    })
+    await placing
+    expect(work).toEqual(['taken', 'placed'])
+    // A mark that was taken back before the lock: nothing is taken.
+    await markRemoving(database, there)
+    await intendPlacement(database, there)
+    expect(await takeAway(database, there, async () => void work.push('again'))).toBe(false)
+    expect(work).toHaveLength(2)
+  })
+
+  it('keep their mark when taking them away fails', async () => {
+    const { database } = world
+    const there = { ...place, prodBuildId: 103, prodVolume: 'DEFAULT', mode: 'volume' }
+    await intendPlacement(database, there)
+    await markRemoving(database, there)
+    await expect(takeAway(database, there, () => Promise.reject(new Error('sick')))).rejects.toThrow('sick')
+    expect(await listPlacements(database, { prodBuildIds: [103] })).toMatchObject([{ state: 'removing' }])
   })
 })
 

@@ -12,9 +12,10 @@ import { noteClashes } from '../settle.ts'
 import { MAX_WAITS, skipped, waitFor } from '../wait.ts'
 import { applyBuild, SETTLED } from './content.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
+import { dropPlaces } from './files.ts'
 import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
 import { ensureNameRefs, findPartRefs } from './refs.ts'
-import { removeBuild, removePlaces } from './remove.ts'
+import { removeBuild } from './remove.ts'
 import { decideRow } from './row.ts'
 import { includeBuilds } from './scope-builds.ts'
 import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
@@ -51,13 +52,16 @@ export class BuildConverger implements Converger<BuildKey> {
       const { own } = standing
       if (own !== null)
         return { ...(await removeBuild(this.#deps, claim, prod, { ...standing, own })), unmet }
-      await removePlaces(this.#deps, standing.placements)
       if (standing.clashes) await noteClashes(database, formatKey(key), [])
-      return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet }
+      const fenced = await dropPlaces(this.#deps, claim, standing.placements, unmet)
+      return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet, fenced }
     }
 
     const reason = await this.#whyOutside(prod, standing, claim)
-    if (reason !== null) return skipped(reason)
+    if (reason !== null) {
+      const fenced = await dropPlaces(this.#deps, claim, standing.placements, [])
+      return { ...skipped(reason), fenced }
+    }
     const row = decideRow(prod, standing)
     if (row.kind === 'owned-by') {
       const first: Key = { kind: 'build', buildId: row.prodId }

@@ -4,18 +4,18 @@ import type { Expectation, Outcome } from '../../model/outcome.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Sql, Tx } from '../../staging/database.ts'
-import { payDebts } from '../../staging/debt.ts'
 import { chooseIds } from '../../staging/ids.ts'
 import { readListingOfBuild } from '../../staging/listing.ts'
-import { confirmPlacement } from '../../staging/placements.ts'
+import { confirmPlacement, markRemoving, type PlacementRecord } from '../../staging/placements.ts'
 import type { Placement } from '../../storage/placement.ts'
 import { announce } from '../announce.ts'
 import type { Converged, Deps } from '../deps.ts'
 import { noteClashes } from '../settle.ts'
 import type { Clash } from '../versioned-diff.ts'
+import { afterCommit } from './after-commit.ts'
 import { lockChanged, passGate, writeChanges } from './apply.ts'
 import type { TableChange } from './diff.ts'
-import { formerPlaces, placeFiles, placeOf, removeFormer } from './files.ts'
+import { formerPlaces, isConfirmed, placeFiles, placeOf, removeFormer } from './files.ts'
 import { type Look, lookAt, prodIds, type Subject } from './look.ts'
 import { settleNamesakes } from './namesakes.ts'
 import { recordBuild } from './record.ts'
@@ -50,7 +50,9 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
   }
   const former = ownTree ? [] : formerPlaces(work, first.placements)
   const placed = ownTree || (await work.placement.isPlaced(placeOf(work)))
-  if (first.changes.length === 0 && placed && first.row.kind === 'ours') {
+  const isRecorded =
+    ownTree || (isConfirmed(work, first.placements) && former.every(({ state }) => state === 'removing'))
+  if (first.changes.length === 0 && placed && isRecorded && first.row.kind === 'ours') {
     await removeFormer(deps, work, former)
     await noteIfAny(database, work, first)
     return { outcome: filesToo(endOf(0, clashes, 0), former.length > 0), unmet: work.unmet, fenced: false }
@@ -66,11 +68,12 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
     if (settled === null) throw error
     return settled
   }
-  await payDebts(database, deps.catalog, deps.owner.userId)
-  await removeFormer(deps, work, former)
-  await lookOnceMore(deps, work, written)
+  await afterCommit(deps, work.claim, async () => {
+    await removeFormer(deps, work, written.former)
+    await lookOnceMore(deps, work, written)
+  })
   const outcome = endOf(written.rows, written.clashes, written.stopped)
-  return { outcome: filesToo(outcome, !placed || former.length > 0), unmet: work.unmet, fenced: true }
+  return { outcome: filesToo(outcome, !placed || written.former.length > 0), unmet: work.unmet, fenced: true }
 }
 
 interface Written {
@@ -78,6 +81,8 @@ interface Written {
   /** removals that the gate stopped */
   readonly stopped: number
   readonly clashes: readonly Clash[]
+  /** where the files are no longer needed */
+  readonly former: readonly PlacementRecord[]
 }
 
 async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<Written> {
@@ -101,7 +106,15 @@ async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<
     changes: gate.changes,
     event: event ?? (look.present?.createEvent as number),
   })
-  if (!first.ownTree) await confirmPlacement(tx, placeOf(work).record)
+  const former = first.ownTree ? [] : formerPlaces(work, look.placements)
+  if (!first.ownTree) {
+    if (!(await confirmPlacement(tx, placeOf(work).record)))
+      throw new AgainError(
+        'PLACE_GONE',
+        `${nvrOf(prod)}: its files were taken away while its rows were written`,
+      )
+    for (const place of former) await markRemoving(tx, place)
+  }
   if (gate.changes.some(touchesRepos) && look.present !== null) {
     const listing = await readListingOfBuild(tx, look.present.buildId)
     await announce(
@@ -115,7 +128,7 @@ async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<
     await queue.markIn(tx, [{ key: claim.key, priority: claim.priority, expect: [SETTLED] }])
   }
   await queue.fence(tx, claim, { relook: work.unmet })
-  return { rows, stopped: gate.stopped, clashes: look.clashes }
+  return { rows, stopped: gate.stopped, clashes: look.clashes, former }
 }
 
 /** What was decided before the files were placed still holds. */

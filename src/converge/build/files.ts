@@ -1,12 +1,16 @@
+import type { Expectation } from '../../model/outcome.ts'
 import { draftRelease } from '../../model/paths.ts'
+import type { Claim } from '../../queue/queue.ts'
 import {
-  forgetPlacement,
   intendPlacement,
+  markRemoving,
   type PlacementIntent,
   type PlacementRecord,
+  takeAway,
 } from '../../staging/placements.ts'
 import type { PlacedBuild } from '../../storage/placement.ts'
 import type { Deps } from '../deps.ts'
+import { afterCommit } from './after-commit.ts'
 import type { BuildWork } from './content.ts'
 
 type Place = PlacedBuild & { readonly record: PlacementIntent }
@@ -35,18 +39,27 @@ export async function placeFiles(deps: Deps, work: BuildWork): Promise<void> {
 /** Of the places that are recorded: those where the files were before. */
 export function formerPlaces(work: BuildWork, places: readonly PlacementRecord[]): PlacementRecord[] {
   const now = placeOf(work)
-  return places.filter(
-    (place) =>
-      place.stagingVolume !== now.stagingVolume ||
-      place.name !== now.name ||
-      place.version !== now.version ||
-      place.release !== now.release,
+  return places.filter((place) => !isSamePlace(place, now))
+}
+
+/** True when the record of where the files belong says that they stand. */
+export function isConfirmed(work: BuildWork, places: readonly PlacementRecord[]): boolean {
+  const now = placeOf(work)
+  return places.some((place) => isSamePlace(place, now) && place.state === 'placed')
+}
+
+function isSamePlace(place: PlacementRecord, now: Place): boolean {
+  return (
+    place.stagingVolume === now.stagingVolume &&
+    place.name === now.name &&
+    place.version === now.version &&
+    place.release === now.release
   )
 }
 
 /**
- * After the rows: takes away where the files stood before (another volume, a draft's name). The name that a promoted draft had
- * becomes a link to the new one, as in Koji (kojihub.py _promote_build), and goes when the build goes.
+ * After the rows: takes away where the files stood before (another volume, a draft's name), as far as that is marked. The name that a
+ * promoted draft had becomes a link to the new one, as in Koji (kojihub.py _promote_build), and goes when the build goes.
  */
 export async function removeFormer(
   deps: Deps,
@@ -57,9 +70,40 @@ export async function removeFormer(
   const draft = draftRelease(now.release, now.buildId)
   // The draft's name last: it is a link on the volume that the build was on when it was promoted.
   const order = [...former].sort((a, b) => Number(a.release === draft) - Number(b.release === draft))
-  for (const place of order) {
-    const before = { ...place, buildId: now.buildId, withoutFiles: false }
-    await deps.placement.byMode(place.mode).remove(before, now)
-    await forgetPlacement(deps.database, place)
+  await removePlaces(deps, order, now)
+}
+
+/** Takes away files that no row needs any more, of places that are marked so. Safe to repeat, and at any time. */
+export async function removePlaces(
+  deps: Deps,
+  places: readonly PlacementRecord[],
+  successor?: PlacedBuild,
+): Promise<void> {
+  for (const place of places) {
+    const before = { ...place, buildId: place.prodBuildId, withoutFiles: false }
+    await takeAway(deps.database, place, () => deps.placement.byMode(place.mode).remove(before, successor))
   }
+}
+
+/**
+ * Takes away all files of a build of which there are no rows: what a crash left, or what a removal has marked. What is not marked yet
+ * is marked in the transaction that ends the claim, since only the claim tells that what was read of prod still holds. True: the
+ * claim has ended.
+ */
+export async function dropPlaces(
+  deps: Deps,
+  claim: Claim,
+  places: readonly PlacementRecord[],
+  unmet: readonly Expectation[],
+): Promise<boolean> {
+  if (places.every(({ state }) => state === 'removing')) {
+    await removePlaces(deps, places)
+    return false
+  }
+  await deps.database.transaction('build.drop-places', async (tx) => {
+    for (const place of places) await markRemoving(tx, place)
+    await deps.queue.fence(tx, claim, { relook: unmet })
+  })
+  await afterCommit(deps, claim, () => removePlaces(deps, places))
+  return true
 }

@@ -4,19 +4,20 @@ import type { Build } from '../../model/records.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Tx } from '../../staging/database.ts'
-import { payDebts } from '../../staging/debt.ts'
 import { readListingOfBuild } from '../../staging/listing.ts'
 import { lockRows } from '../../staging/lock-rows.ts'
 import { recordOwned } from '../../staging/owned.ts'
-import { forgetPlacement, markRemoving, type PlacementRecord } from '../../staging/placements.ts'
+import { markRemoving } from '../../staging/placements.ts'
 import { deleteRows, selectRows, updateRows } from '../../staging/rows.ts'
 import { announce } from '../announce.ts'
 import type { Converged, Deps } from '../deps.ts'
 import { applyOps, type Op } from '../ops.ts'
 import { noteClashes } from '../settle.ts'
 import type { Clash } from '../versioned-diff.ts'
+import { afterCommit } from './after-commit.ts'
 import { deleteDependents } from './apply.ts'
 import { formatBase } from './base.ts'
+import { dropPlaces, removePlaces } from './files.ts'
 import { describeUse, findLocalUse, isUsed, type LocalUse } from './local-use.ts'
 import { type OwnRow, readStanding, type Standing } from './standing.ts'
 
@@ -44,21 +45,17 @@ export async function removeBuild(
   const { own } = standing
   const keyText = formatKey(claim.key)
   if (isDone(prod, own)) {
-    await removePlaces(deps, standing.placements)
     if (standing.clashes) await noteClashes(database, keyText, [])
     const isLeft = standing.placements.length > 0
-    return {
-      outcome: isLeft ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' },
-      unmet: [],
-      fenced: false,
-    }
+    const fenced = await dropPlaces(deps, claim, standing.placements, [])
+    return { outcome: isLeft ? { kind: 'applied', rows: 0 } : { kind: 'unchanged' }, unmet: [], fenced }
   }
   const { clash, reason } = clashOf(deps, prod, await findLocalUse(database, owner, own.id))
   if (clash?.decision === 'held') {
     await noteClashes(database, keyText, [clash])
     return { outcome: { kind: 'held', reason, rows: 0 }, unmet: [], fenced: false }
   }
-  const rows = await database.transaction('build.remove', async (tx) => {
+  const done = await database.transaction('build.remove', async (tx) => {
     await lockRows(tx, catalog, 'build', ['id'], [{ id: own.id }], 'update')
     // With the row locked nobody can tag the build; what was tagged up to now is seen.
     const now = await readStanding(tx, owner, { ...prod, name: prod.packageName })
@@ -73,18 +70,17 @@ export async function removeBuild(
         'BUILD_OTHER_ROW',
         `build ${prod.id}: staging's row changed while it was looked at`,
       )
-    const written = await removeRows(tx, deps, prod, own.id)
+    const rows = await removeRows(tx, deps, prod, own.id)
     // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
     const base = { event: own.createEvent, prodEvent: prod.creationEvent, cells: {} }
     await recordOwned(tx, 'build', [{ prodId: prod.id, stagingId: own.id, digest: formatBase(base) }])
-    for (const place of standing.placements) await markRemoving(tx, place)
+    for (const place of now.placements) await markRemoving(tx, place)
     await noteClashes(tx, keyText, use.clash === null ? [] : [use.clash])
     await deps.queue.fence(tx, claim)
-    return written
+    return { rows, places: now.placements }
   })
-  await payDebts(database, catalog, owner.userId)
-  await removePlaces(deps, standing.placements)
-  return { outcome: { kind: 'applied', rows }, unmet: [], fenced: true }
+  await afterCommit(deps, claim, () => removePlaces(deps, done.places))
+  return { outcome: { kind: 'applied', rows: done.rows }, unmet: [], fenced: true }
 }
 
 /** True when staging's row is already what a removal leaves. */
@@ -169,13 +165,4 @@ async function idsOf(
 ): Promise<number[]> {
   const rows = await selectRows<{ id: number }>(tx, deps.catalog, table, ['id'], { build_id: buildId })
   return rows.map((row) => row.id)
-}
-
-/** Takes away files of a build that no row needs any more. Safe to repeat. */
-export async function removePlaces(deps: Deps, places: readonly PlacementRecord[]): Promise<void> {
-  for (const place of places) {
-    const placement = deps.placement.byMode(place.mode)
-    await placement.remove({ ...place, buildId: place.prodBuildId, withoutFiles: false })
-    await forgetPlacement(deps.database, place)
-  }
 }
