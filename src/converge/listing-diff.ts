@@ -7,7 +7,7 @@
  *
  * | prod has it | staging has it | whose      | then                                                    |
  * | ----------- | -------------- | ---------- | ------------------------------------------------------- |
- * | yes         | yes            | any        | kept, or re-tagged when something goes below it         |
+ * | yes         | yes            | any        | kept, or re-tagged when something goes below it; ours from now on |
  * | yes         | no             |            | created (or a local untag, which the caller settles)    |
  * | no          | yes            | ours       | revoked                                                 |
  * | no          | yes            | local      | keeps its place: above the owned entry it stood above   |

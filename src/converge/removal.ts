@@ -1,4 +1,5 @@
 import type { RemovalPolicy } from '../config/config.ts'
+import { findAdopted } from '../staging/adopted.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Sql } from '../staging/database.ts'
 import { isOurs } from '../staging/listing.ts'
@@ -46,10 +47,17 @@ export async function removalDifference(
   const { catalog, owner, policy, subject, gone } = about
   const found = new Map<string, Found>()
   for (const part of parts) {
-    for (const row of await readActive(sql, catalog, part.table, part.where)) {
+    const rows = await readActive(sql, catalog, part.table, part.where)
+    const made = (row: VersionedRow): boolean => isOurs(owner, row.creatorId, row.createEvent)
+    const adopted = await findAdopted(
+      sql,
+      part.table,
+      rows.filter((row) => !made(row)),
+    )
+    for (const row of rows) {
       const key = `${part.table} ${identity(row.cells, VERSIONED[part.table].key)}`
       // A target may build in and into the tag: one row.
-      if (!found.has(key)) found.set(key, { part, row, ours: isOurs(owner, row.creatorId, row.createEvent) })
+      if (!found.has(key)) found.set(key, { part, row, ours: made(row) || adopted.has(row) })
     }
   }
   const local = [...found.values()].filter(({ ours }) => !ours)

@@ -2,6 +2,7 @@ import { AgainError } from '../errors.ts'
 import { formatKey } from '../model/key.ts'
 import type { Expectation, Outcome } from '../model/outcome.ts'
 import type { Claim } from '../queue/queue.ts'
+import { type AdoptedRow, recordAdopted } from '../staging/adopted.ts'
 import { recordClashes, resolveClashes } from '../staging/clashes.ts'
 import type { Sql, Tx } from '../staging/database.ts'
 import { payDebts } from '../staging/debt.ts'
@@ -19,6 +20,8 @@ export interface Difference {
   /** Those of `ops` that remove a row for good: revokes without a replacement. */
   readonly removals: readonly Op[]
   readonly clashes: readonly Clash[]
+  /** Local rows that equal prod's: they are recorded as ours. */
+  readonly adopted?: readonly AdoptedRow[]
   /** Writes beside the versioned rows (an identity row, a name), done first. Counts its rows. */
   readonly before?: (tx: Tx) => Promise<number>
 }
@@ -66,7 +69,8 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
   const lastApplied =
     plan.lastApplied === undefined ? await lastMapped(deps.database, keyText) : plan.lastApplied
   const first = await plan.difference(deps.database, lastApplied)
-  if (first.ops.length === 0 && first.before === undefined) {
+  const adopts = first.adopted !== undefined && first.adopted.length > 0
+  if (first.ops.length === 0 && first.before === undefined && !adopts) {
     return { outcome: await withoutOps(deps, keyText, first.clashes), unmet, fenced: false }
   }
   const proofs = first.removals.length > 0 ? await plan.prove(first.removals, lastApplied) : null
@@ -85,6 +89,7 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
       whole: plan.whole !== false && now.clashes.every((clash) => clash.decision === 'prod-won'),
       tagIds: plan.tagIds,
     })
+    await recordAdopted(tx, now.adopted ?? [])
     await noteClashes(tx, keyText, now.clashes)
     await deps.queue.fence(tx, claim, { relook: unmet })
     return { rows: before + applied.rows, stopped: gate.stopped, held: heldReason(now.clashes) }

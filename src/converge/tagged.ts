@@ -241,7 +241,16 @@ export async function listingDifference(
     return prodWins
   })
 
-  const change = diffListing(wanted, present)
+  // What prod has too is ours from now on, whoever tagged it: so that it goes when prod's goes.
+  const wantedIds = new Set(wanted.map((entry) => entry.buildId))
+  const change = diffListing(
+    wanted,
+    present.map((entry) => (wantedIds.has(entry.buildId) ? { ...entry, ours: true } : entry)),
+  )
+  const again = new Set(change.creates.map((create) => create.buildId))
+  const adopted = present
+    .filter((entry) => !entry.ours && wantedIds.has(entry.buildId) && !again.has(entry.buildId))
+    .map(({ row }) => ({ table: 'tag_listing' as const, row }))
   const creates = change.creates.map(
     (create): Op => ({
       kind: 'create',
@@ -265,6 +274,7 @@ export async function listingDifference(
     ops: [...revokes.map(({ op }) => op), ...creates],
     removals: revokes.filter(({ again }) => !again).map(({ op }) => op),
     clashes,
+    adopted,
   }
 }
 

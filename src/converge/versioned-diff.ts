@@ -9,7 +9,8 @@ import type { Op } from './ops.ts'
  *
  * | prod    | staging | whose | last applied       | then                                                        |
  * | ------- | ------- | ----- | ------------------ | ----------------------------------------------------------- |
- * | row     | equal   | any   |                    | nothing                                                     |
+ * | row     | equal   | ours  |                    | nothing                                                     |
+ * | row     | equal   | local |                    | adopted: ours from now on, so that it goes when prod's goes |
  * | row     | other   | ours  |                    | revoked, created                                            |
  * | row     | other   | local |                    | clash: `prod-wins` revokes theirs, else theirs stays        |
  * | row     | none    |       | ours, then revoked by somebody, prod unchanged since | clash: `prod-wins` creates it again |
@@ -45,6 +46,8 @@ export interface VersionedDiff {
   /** Revokes without a replacement: they must pass the removal gate. Part of `ops`. */
   readonly removals: readonly Op[]
   readonly clashes: readonly Clash[]
+  /** Local rows that equal prod's. */
+  readonly adopted: readonly VersionedRow[]
 }
 
 export interface Judge {
@@ -75,6 +78,7 @@ export function diffVersioned(state: TableState, judge: Judge): VersionedDiff {
   const clashes: Clash[] = []
   const staying: VersionedRow[] = []
   const changes: Change[] = []
+  const adopted: VersionedRow[] = []
 
   for (const row of state.active) {
     if (wantedKeys.has(identity(row.cells, keyColumns))) continue
@@ -87,7 +91,10 @@ export function diffVersioned(state: TableState, judge: Judge): VersionedDiff {
     const before = revokedByKey.get(key)
     const clash = (kind: string, local: unknown): unknown =>
       clashes.push({ subject: `${table} ${key}`, kind, prod: want.cells, local, decision })
-    if (now !== undefined && sameValues(now.cells, want.cells, valueColumns)) continue
+    if (now !== undefined && sameValues(now.cells, want.cells, valueColumns)) {
+      if (!judge.isOurs(now)) adopted.push(now)
+      continue
+    }
     if (now !== undefined && !judge.isOurs(now)) {
       clash('edited', now.cells)
       if (!prodWins) {
@@ -110,6 +117,7 @@ export function diffVersioned(state: TableState, judge: Judge): VersionedDiff {
     ops: [...removals, ...slots.ousted, ...replacing],
     removals,
     clashes: [...clashes, ...slots.clashes],
+    adopted,
   }
 }
 

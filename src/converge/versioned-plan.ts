@@ -1,9 +1,10 @@
 import type { ConflictPolicy } from '../config/config.ts'
+import { type AdoptedRow, findAdopted } from '../staging/adopted.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Cell } from '../staging/cell.ts'
 import type { Sql } from '../staging/database.ts'
 import { isOurs } from '../staging/listing.ts'
-import { readActive, readLatestRevoked, type Where } from '../staging/versioned.ts'
+import { readActive, readLatestRevoked, type VersionedRow, type Where } from '../staging/versioned.ts'
 import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Owner } from './deps.ts'
 import type { Op } from './ops.ts'
@@ -43,16 +44,23 @@ export async function viewDifference(
   const ops: Op[] = []
   const removals: Op[] = []
   const clashes: Clash[] = []
+  const adopted: AdoptedRow[] = []
   for (const { table, where, wanted } of views) {
     const active = await readActive(sql, catalog, table, where)
     const key = VERSIONED[table].key
     const present = new Set(active.map((row) => identity(row.cells, key)))
     const complete = wanted.every((row) => present.has(identity(row.cells, key)))
     const revoked = complete ? [] : await readLatestRevoked(sql, catalog, table, where)
+    const made = (row: VersionedRow): boolean => isOurs(owner, row.creatorId, row.createEvent)
+    const known = await findAdopted(
+      sql,
+      table,
+      [...active, ...revoked].filter((row) => !made(row)),
+    )
     const diff = diffVersioned(
       { table, wanted, active, revoked },
       {
-        isOurs: (row) => isOurs(owner, row.creatorId, row.createEvent),
+        isOurs: (row) => made(row) || known.has(row),
         revokedByUs: (row) => isOurs(owner, row.revokerId ?? -1, row.revokeEvent ?? Number.MAX_SAFE_INTEGER),
         policy,
         lastApplied,
@@ -61,8 +69,9 @@ export async function viewDifference(
     ops.push(...diff.ops)
     removals.push(...diff.removals)
     clashes.push(...diff.clashes)
+    adopted.push(...diff.adopted.map((row) => ({ table, row })))
   }
-  return { ops, removals, clashes }
+  return { ops, removals, clashes, adopted }
 }
 
 /** Proofs out of prod's revoked rows: a removal is proved by a revoke that is newer than what was applied before. */

@@ -5,6 +5,7 @@ import { byOrder, listingDifference } from '../converge/tagged.ts'
 import type { TagListingRow } from '../model/history-rows.ts'
 import { formatKey } from '../model/key.ts'
 import { BUILD_STATE } from '../model/records.ts'
+import { LISTING_ADOPTED } from '../staging/adopted.ts'
 import type { Sql } from '../staging/database.ts'
 import { lastMapped } from '../staging/events.ts'
 import { isOurs } from '../staging/listing.ts'
@@ -95,15 +96,18 @@ async function stateOf(
 }
 
 async function readTag(sql: Sql, { owner }: Deps, tagId: number): Promise<Entry[]> {
-  const rows = await sql.query<Omit<Entry, 'ours'>>(
+  const rows = await sql.query<Omit<Entry, 'ours'> & { adopted: boolean }>(
     'reconcile.listing',
     `select l.build_id as "buildId", l.create_event as "createEvent", l.creator_id as "creatorId", b.pkg_id as "packageId",
-            p.name || '-' || b.version || '-' || b.release as nvr
+            p.name || '-' || b.version || '-' || b.release as nvr, ${LISTING_ADOPTED} as adopted
        from tag_listing l join build b on b.id = l.build_id join package p on p.id = b.pkg_id
       where l.tag_id = $1 and l.active order by l.create_event, l.build_id`,
     [tagId],
   )
-  return rows.map((row) => ({ ...row, ours: isOurs(owner, row.creatorId, row.createEvent) }))
+  return rows.map(({ adopted, ...row }) => ({
+    ...row,
+    ours: adopted || isOurs(owner, row.creatorId, row.createEvent),
+  }))
 }
 
 async function readPackageId(sql: Sql, name: string): Promise<number | null> {

@@ -1,7 +1,8 @@
+import { LISTING_ADOPTED } from './adopted.ts'
 import type { Sql } from './database.ts'
 import type { VersionedRow } from './versioned.ts'
 
-/** Whose rows count as ours: created by our Koji user, or copied from prod with the seed. */
+/** Whose rows count as ours: created by our Koji user, or copied from prod with the seed. (And those adopted, `adopted.ts`.) */
 export interface RowOwner {
   readonly userId: number
   readonly seedEvent: number | null
@@ -23,9 +24,14 @@ export async function readListing(
   packageId: number,
   owner: RowOwner,
 ): Promise<ListedEntry[]> {
-  const rows = await sql.query<{ build_id: number; create_event: number; creator_id: number }>(
+  const rows = await sql.query<{
+    build_id: number
+    create_event: number
+    creator_id: number
+    adopted: boolean
+  }>(
     'listing.read',
-    `select l.build_id, l.create_event, l.creator_id
+    `select l.build_id, l.create_event, l.creator_id, ${LISTING_ADOPTED} as adopted
        from tag_listing l join build b on b.id = l.build_id
       where l.tag_id = $1 and b.pkg_id = $2 and l.active
       order by l.create_event, l.build_id`,
@@ -35,7 +41,7 @@ export async function readListing(
     buildId: row.build_id,
     createEvent: row.create_event,
     creatorId: row.creator_id,
-    ours: isOurs(owner, row.creator_id, row.create_event),
+    ours: row.adopted || isOurs(owner, row.creator_id, row.create_event),
     row: {
       cells: { tag_id: tagId, build_id: row.build_id },
       createEvent: row.create_event,
@@ -63,10 +69,12 @@ export async function readLocalUntags(
     creator_id: number
     revoke_event: number
     revoker_id: number
+    adopted: boolean
   }>(
     'listing.local_untags',
-    `select distinct on (build_id) build_id, create_event, creator_id, revoke_event, revoker_id
-       from tag_listing
+    `select distinct on (build_id) build_id, create_event, creator_id, revoke_event, revoker_id,
+            ${LISTING_ADOPTED} as adopted
+       from tag_listing l
       where tag_id = $1 and build_id = any($2::int[]) and active is null
       order by build_id, revoke_event desc`,
     [tagId, builds.map((build) => build.buildId)],
@@ -75,7 +83,8 @@ export async function readLocalUntags(
     rows
       .filter(
         (row) =>
-          isOurs(owner, row.creator_id, row.create_event) && !isOurs(owner, row.revoker_id, row.revoke_event),
+          (row.adopted || isOurs(owner, row.creator_id, row.create_event)) &&
+          !isOurs(owner, row.revoker_id, row.revoke_event),
       )
       .map((row) => row.build_id),
   )

@@ -118,4 +118,17 @@ export const stagingMigrations: readonly Migration[] = [
         'false: something of the key was left out (held, parked, missing), so the pair is no checkpoint of it';
     `,
   },
+  {
+    id: 'staging-003-adopted',
+    sql: `
+      create table staging_sync.adopted (
+        table_name text not null,
+        key text not null,
+        create_event bigint not null,
+        primary key (table_name, key)
+      );
+      comment on table staging_sync.adopted is
+        'Versioned rows that staging''s people made and that equal prod''s: ours from then on; by natural key and create_event';
+    `,
+  },
 ]
