@@ -14,7 +14,7 @@ export type ProdRpms = Map<number, Map<number, ProdRpm>>
 
 /**
  * Rpms and signing keys of builds that are in a tag. One listTaggedRPMS for all of the tag (0.25 ms a build) where the tag is
- * small enough for one answer, else one for each package. It hides builds of packages that the tag does not list or blocks
+ * small enough for one answer, else (or where few are asked for) one for each package. It hides builds of packages that the tag does not list or blocks
  * (kojihub.py readTaggedBuilds): those are asked for one by one.
  */
 export async function readTaggedRpms(
@@ -47,10 +47,12 @@ export async function readTaggedRpms(
     for (const { buildId } of shownBuilds) shown.add(buildId)
   }
 
-  if (tag.builds <= limits.tagBuilds) {
+  const packages = [...new Set(builds.map(({ packageName }) => packageName))]
+  // Measured: 0.25 ms a build of the whole tag, some 5 ms a package.
+  const isFew = packages.length * 20 < tag.builds
+  if (tag.builds <= limits.tagBuilds && !isFew) {
     noteAnswer((await hub.read([listTaggedRPMS(tag.id, { rpmsigs: true })], options))[0])
   } else {
-    const packages = [...new Set(builds.map(({ packageName }) => packageName))]
     for (let at = 0; at < packages.length; at += limits.packages) {
       const calls = packages
         .slice(at, at + limits.packages)

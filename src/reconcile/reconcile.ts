@@ -52,7 +52,7 @@ export interface ReconcileLimits {
 
 const LIMITS: ReconcileLimits = {
   pageRows: 2_000,
-  tagBuilds: 1_500,
+  tagBuilds: 5_000,
   packages: 20,
   builds: 500,
   multicall: 50,
