@@ -211,6 +211,20 @@ describe('a COMPLETE build of prod', () => {
     expect(included.map((row) => row.build_id)).toEqual([base.id, layer.id])
   })
 
+  it('with archive types that staging lacks brings them as they are', async () => {
+    const { prod, local } = sync
+    await prod.rows(
+      `insert into archivetypes (name, description, extensions, compression_type)
+       values ('new-a', 'A new one', 'na nb', 'zip'), ('new-b', 'Another', 'nc', null)`,
+    )
+    const archives = ['new-a', 'new-b'].map((type) => ({ filename: `x.${type}`, type, btype: 'new-btype' }))
+    const build = await prod.importBuild({ name: 'types', version: '1', release: '1', archives })
+    expect(await sweepOne(sync, build.id)).toMatchObject(applied)
+    await expectSame(sync, build.nvr)
+    const types = `select name, description, extensions, compression_type from archivetypes where name like 'new-%' order by 1`
+    expect(await local.rows(types)).toEqual(await prod.rows(types))
+  })
+
   it('does not wait for a component that prod has deleted', async () => {
     const { prod } = sync
     const gone = await prod.importBuild({

@@ -1,7 +1,9 @@
 import { formatKey, type Key } from '../../model/key.ts'
 import type { Priority } from '../../model/outcome.ts'
-import type { Rpm } from '../../model/records.ts'
+import type { Archive, Rpm } from '../../model/records.ts'
+import type { Catalog } from '../../staging/catalog.ts'
 import type { Sql } from '../../staging/database.ts'
+import type { NamedItem } from '../../staging/name-kinds.ts'
 import { findOwned } from '../../staging/owned.ts'
 import type { Deps, Owner } from '../deps.ts'
 import { ensureUsers } from '../users.ts'
@@ -44,17 +46,11 @@ export async function ensureNameRefs(
       : await names.ensure('content_generator', [{ prodId: build.cgId, name: build.cgName }])
   const btypes = await names.ensure(
     'btype',
-    [...btypeNames].sort().map((name) => ({ prodId: btypeIds.get(name) ?? null, name })),
+    [...btypeNames].sort().map((name) => ({ prodId: btypeIds.get(name) ?? null, name }) satisfies NamedItem),
   )
   const types = await names.ensure(
     'archivetype',
-    [...archiveTypes.values()].map((archive) => ({
-      prodId: archive.typeId,
-      name: archive.typeName,
-      description: archive.typeDescription,
-      extensions: archive.typeExtensions,
-      compression_type: archive.typeCompression,
-    })),
+    [...archiveTypes.values()].map((archive) => archiveTypeItem(deps.catalog, archive)),
   )
   return {
     packageId: packages.get(build.packageName) as number,
@@ -63,6 +59,21 @@ export async function ensureNameRefs(
     cgId: build.cgName === null ? null : (cgs.get(build.cgName) ?? null),
     btypes,
     archiveTypes: types,
+  }
+}
+
+/** Schemas differ in whether a type knows its compression (schema-upgrade-1.29-1.30.sql); one that is none needs no column. */
+function archiveTypeItem(catalog: Catalog, archive: Archive): NamedItem {
+  const compression = archive.typeCompression
+  const isKept = compression !== null || catalog.has('archivetypes', 'compression_type')
+  return {
+    prodId: archive.typeId,
+    name: archive.typeName,
+    columns: {
+      description: archive.typeDescription,
+      extensions: archive.typeExtensions,
+      ...(isKept ? { compression_type: compression } : {}),
+    },
   }
 }
 
