@@ -6,10 +6,11 @@ import type { Claim } from '../queue/queue.ts'
 import type { Cell } from '../staging/cell.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { findPackage, findTag } from './identify.ts'
+import { packageDifference } from './package-difference.ts'
 import { type LeftAlone, type Proofs, settle } from './settle.ts'
 import { leaveToTag, settingsOf } from './tag-gone.ts'
 import { ensureUsers } from './users.ts'
-import { proofsOf, type View, viewDifference } from './versioned-plan.ts'
+import { proofsOf, type View } from './versioned-plan.ts'
 import { skipped, waitFor } from './wait.ts'
 
 type PackageKey = Extract<Key, { kind: 'package' }>
@@ -28,7 +29,7 @@ export class PackageConverger implements Converger<PackageKey> {
   }
 
   async converge(key: PackageKey, claim: Claim): Promise<Converged> {
-    const { hub, database, scope, owner, names, catalog, conflicts } = this.#deps
+    const { hub, database, scope, owner, names } = this.#deps
     const { priority } = claim
     const filter = { tag: key.tagId, package: key.packageId }
     const [tag, [history]] = await Promise.all([
@@ -80,13 +81,12 @@ export class PackageConverger implements Converger<PackageKey> {
       },
     ]
     const prodEvents = views.flatMap((view) => view.wanted.map((row) => row.prodEvent))
-    const settings = { catalog, owner, policy: conflicts.tag }
     return settle(this.#deps, {
       claim,
       unmet,
       tagIds: [tag.stagingId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
-      difference: (sql, lastApplied) => viewDifference(sql, settings, views, lastApplied),
+      difference: (sql, lastApplied) => packageDifference(sql, this.#deps, ids, views, lastApplied),
       prove: (_removals, lastApplied) => this.#prove(key, claim, ids, lastApplied),
     })
   }

@@ -78,4 +78,44 @@ describe.each(some)('package entries of Koji %s', (version) => {
     await sync.sync([`package/1/${pkg}`])
     expect(await sync.fingerprint()).toEqual(before)
   })
+
+  it('that go or get blocked stay where staging’s people tagged a build, by policy', async () => {
+    const { prod, local } = sync
+    const id = await prod.addPackage('f43', 'vim', { owner: 'alice' })
+    const vim = `package/1/${id}`
+    await sync.sync([vim])
+    await local.importBuild({ name: 'vim', version: '9', release: '99', rpms: [{ arch: 'noarch' }] })
+    await local.tagBuild('f43', 'vim-9-99')
+    const entry = (): Promise<unknown[]> =>
+      local.rows(
+        `select l.blocked from tag_packages l join package p on p.id = l.package_id where l.active and p.name = 'vim'`,
+      )
+    await prod.blockPackage('f43', 'vim')
+    for (const change of [
+      async () => undefined,
+      () => prod.unblockPackage('f43', 'vim'),
+      () => prod.removePackage('f43', 'vim'),
+    ]) {
+      await change()
+      await sync.one(vim)
+      expect(await entry()).toEqual([{ blocked: false }])
+    }
+    expect(await sync.clashes(vim)).toMatchObject([{ kind: 'removed-in-prod', decision: 'held' }])
+    await local.untagBuild('f43', 'vim-9-99')
+    expect(await sync.one(vim)).toMatchObject({ kind: 'applied' })
+    expect(await entry()).toEqual([])
+    expect(await sync.clashes(vim)).toEqual([])
+
+    await prod.addPackage('f43', 'vim', { owner: 'alice' })
+    await sync.one(vim)
+    await local.tagBuild('f43', 'vim-9-99')
+    await prod.blockPackage('f43', 'vim')
+    const wins = { conflicts: { build: 'hold', tag: 'prod-wins', onRemoved: 'prod-wins' } as const }
+    expect(await sync.one(vim, wins)).toMatchObject({ kind: 'applied' })
+    expect(await sync.clashes(vim)).toMatchObject([{ kind: 'removed-in-prod', decision: 'prod-won' }])
+    // Blocked already: other changes hide nothing more.
+    await prod.setOwner('f43', 'vim', 'robot')
+    expect(await sync.one(vim)).toMatchObject({ kind: 'applied' })
+    expect(await entry()).toEqual([{ blocked: true }])
+  })
 })
