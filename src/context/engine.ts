@@ -26,6 +26,7 @@ import { reconcileMigrations } from '../reconcile/migrations.ts'
 import { Reconcile } from '../reconcile/reconcile.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
+import { payDebts } from '../staging/debt.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { Names } from '../staging/names.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
@@ -129,6 +130,7 @@ export async function createEngine(parts: {
         idleMs: IDLE_MS,
         databaseNowMs: () => Date.now() + offsetMs,
         random: Math.random,
+        payDebts: () => payDebts(database, catalog, owner.userId),
         ...(given.onTurn === undefined ? {} : { onTurn: given.onTurn }),
       }),
   }

@@ -5,7 +5,6 @@ import type { Claim } from '../queue/queue.ts'
 import { type AdoptedRow, recordAdopted } from '../staging/adopted.ts'
 import { recordClashes, resolveClashes } from '../staging/clashes.ts'
 import type { Sql, Tx } from '../staging/database.ts'
-import { payDebts } from '../staging/debt.ts'
 import { lastMapped } from '../staging/events.ts'
 import { spendRemovals } from '../staging/removal-budget.ts'
 import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
@@ -94,7 +93,6 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
     await deps.queue.fence(tx, claim, { relook: unmet })
     return { rows: before + applied.rows, stopped: gate.stopped, held: heldReason(now.clashes) }
   })
-  await payDebts(deps.database, deps.catalog, deps.owner.userId)
 
   const after = await plan.difference(deps.database, plan.prodEvent)
   if (result.stopped === 0 && after.ops.length > 0) {

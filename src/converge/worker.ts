@@ -23,6 +23,7 @@ import {
   type Telemetry,
 } from '../telemetry/events.ts'
 import { Breakers, type PartPermit, type Probes } from './breakers.ts'
+import { DebtPayer } from './debts.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
 import { Finisher } from './finisher.ts'
 import { Wake } from './wake.ts'
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   /** the database's clock, milliseconds since 1970, as this process estimates it: for the lag metric only */
   readonly databaseNowMs: () => number
   readonly random: () => number
+  /** pays the debts of what was committed (`staging/debt.ts`) */
+  readonly payDebts: () => Promise<unknown>
   /** told each time the loop comes round */
   readonly onTurn?: () => void
 }
@@ -60,6 +63,9 @@ const PARK_AT_ONCE = new Set([
 
 /** Well under a lease, so that a slow key keeps it. */
 const RENEW_MS = 15_000
+
+/** Debts of so many milliseconds are paid together. */
+const DEBT_DELAY_MS = 250
 
 /** A race that is lost again and again waits longer each time, up to this. */
 const MAX_RACE_DELAY_MS = 5_000
@@ -85,6 +91,7 @@ export class Worker {
   readonly #active = new Map<string, Claim>()
   readonly #wake = new Wake()
   readonly #finisher: Finisher
+  readonly #debts: DebtPayer
   readonly #breakers: Breakers
   /** How often in a row a key lost a race. */
   readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
@@ -99,6 +106,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#finisher = new Finisher(options.queue)
+    this.#debts = new DebtPayer(options.payDebts, DEBT_DELAY_MS)
     this.#breakers = new Breakers(options.breakers, options.telemetry, options.probes)
     // Every read of every key under way listens to it.
     setMaxListeners(0, this.#hard.signal)
@@ -227,6 +235,7 @@ export class Worker {
       if (!result.fenced)
         await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })
       this.#races.delete(formatKey(claim.key))
+      if (result.fenced) this.#debts.due()
       this.#report(claim, result, performance.now() - startedMs)
     } catch (error) {
       this.#breakers.tell(permits, { tried: partsOf(claim, null), error })
@@ -323,5 +332,6 @@ export class Worker {
     const left = [...this.#active.values(), ...this.#owed.splice(0)]
     if (left.length > 0) await this.#quietly(() => this.#options.queue.release(left, { delayMs: 0 }))
     await this.#finisher.idle()
+    await this.#debts.settle()
   }
 }

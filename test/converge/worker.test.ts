@@ -75,6 +75,7 @@ async function bench(work: Work, options: { concurrency?: number; graceMs?: numb
     idleMs: 50,
     databaseNowMs: () => Date.now(),
     random: () => 0,
+    payDebts: async () => {},
   })
   const stopping = new AbortController()
   const ended = worker.run(stopping.signal).then(

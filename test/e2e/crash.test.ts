@@ -129,7 +129,7 @@ test('killed at any of the dangerous moments, it heals at its next start', { tim
   const healed = async (): Promise<void> => {
     await endLeases()
     await world.equal()
-    expect(await world.sql('select * from staging_sync.debt')).toEqual([])
+    await expect.poll(() => world.sql('select * from staging_sync.debt'), { timeout: 10_000 }).toEqual([])
     expect(await world.sql(`select * from staging_sync.placement where state <> 'placed'`)).toEqual([])
   }
   for (const [n, [at, change]] of MOMENTS.entries()) {

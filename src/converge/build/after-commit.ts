@@ -1,14 +1,12 @@
 import { SafetyError, StopError, SyncError } from '../../errors.ts'
 import type { Claim } from '../../queue/queue.ts'
-import { payDebts } from '../../staging/debt.ts'
 import type { Deps } from '../deps.ts'
 
 /**
- * What follows the commit that ended the claim. The outcome stands: an error here must not replace it. Debts that are left are
- * paid by the daemon's own loop; for anything else the key is marked, and its next claim meets the error as its own.
+ * What follows the commit that ended the claim. The outcome stands: an error here must not replace it.
+ * The key is marked instead, and its next claim meets the error as its own.
  */
 export async function afterCommit(deps: Deps, claim: Claim, work: () => Promise<void>): Promise<void> {
-  await isDone(() => payDebts(deps.database, deps.catalog, deps.owner.userId))
   if (await isDone(work)) return
   await isDone(() => deps.queue.mark([{ key: claim.key, priority: 'sweep' }]))
 }
