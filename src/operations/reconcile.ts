@@ -15,6 +15,8 @@ import type { Engine, World } from './world.ts'
 
 /** Between two looks at the queue. */
 const POLL_MS = 200
+/** Every so manieth of them also looks whether the daemons are still there. */
+const LOOKS_FOR_DAEMONS = 10
 const TURN_MS = 15_000
 /** A daemon may take so long for a change that a message just told of: before that it is no drift. */
 const LIVE_MS = 2_000
@@ -85,26 +87,32 @@ class Crew {
   readonly #signal: AbortSignal
   readonly #marked = new Map<string, Key>()
   readonly #held = new Set<string>()
-  readonly #running: Promise<unknown>
+  readonly #daemon: Daemon
+  readonly #running: Promise<void>[] = []
+  #works = false
   #failure: unknown = null
 
   constructor(engine: Engine, daemon: Daemon, signal: AbortSignal, others: boolean) {
     this.#engine = engine
+    this.#daemon = daemon
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
-    const { database } = engine
-    const work = [
-      stayJoined(database, daemon, this.#signal),
-      this.#keepTurn(daemon.id),
-      ...(others ? [] : [engine.worker({ convergers: this.#noting(engine.convergers) }).run(this.#signal)]),
-    ]
-    this.#running = Promise.all(
-      work.map((one) =>
-        one.catch((error: unknown) => {
-          this.#failure ??= error
-          this.#stop.abort()
-        }),
-      ),
-    )
+    this.#start(stayJoined(engine.database, daemon, this.#signal))
+    this.#start(this.#keepTurn(daemon.id))
+    if (!others) this.#work()
+  }
+
+  #work(): void {
+    this.#works = true
+    const convergers = this.#noting(this.#engine.convergers)
+    this.#start(this.#engine.worker({ convergers }).run(this.#signal))
+  }
+
+  #start(work: Promise<void>): void {
+    const watched = work.catch((error: unknown) => {
+      this.#failure ??= error
+      this.#stop.abort()
+    })
+    this.#running.push(watched)
   }
 
   /** Throws what ended the work, OutageError for a part that stays down. */
@@ -123,8 +131,9 @@ class Crew {
   /** Until what was marked, and what that marked in its turn, has left the queue or is parked. */
   async finish(): Promise<void> {
     if (this.#marked.size === 0) return
-    for (;;) {
+    for (let look = 1; ; look += 1) {
       this.check()
+      if (look % LOOKS_FOR_DAEMONS === 0) await this.#replaceDaemons()
       const [left] = await this.#engine.database.query<{ busy: boolean }>(
         'reconcile.busy',
         `select exists (select 1 from staging_sync.queue where parked_at is null and priority = 1
@@ -137,9 +146,16 @@ class Crew {
     }
   }
 
+  /** The daemon that was to do the work may have gone. */
+  async #replaceDaemons(): Promise<void> {
+    if (this.#works) return
+    const others = (await listDaemons(this.#engine.database)).filter(({ id }) => id !== this.#daemon.id)
+    if (others.length === 0) this.#work()
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
-    await this.#running
+    await Promise.all(this.#running)
   }
 
   /** How the marked keys ended, as far as they did not end well. */

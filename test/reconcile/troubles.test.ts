@@ -9,6 +9,14 @@ async function idOf(table: string, name: string): Promise<number> {
   return Number((await world.prod.rows(`select id from ${table} where name = $1`, [name]))[0]?.id)
 }
 
+/** Of scope and policy, as a daemon notes it. */
+async function digestOf(): Promise<string> {
+  const daemon = await world.start({ catchUp: 'off' })
+  const [row] = await world.sql<{ digest: string }>('select digest from staging_sync.daemon limit 1')
+  await daemon.stop()
+  return row?.digest as string
+}
+
 async function codeOf(work: Promise<unknown>): Promise<[string, number]> {
   try {
     await work
@@ -75,6 +83,18 @@ it('marks only, and waits for it, where a daemon runs', async () => {
   expect(await world.differences()).toEqual([])
   expect(await daemon.metric('keys_total', { kind: 'tag', outcome: 'applied' })).toBeGreaterThan(0)
   await daemon.stop()
+})
+
+it('works itself when the daemon that was to do it goes', async () => {
+  const { prod } = world
+  await world.sql(
+    `insert into staging_sync.daemon (id, host, pid, digest, seen) select 'gone', 'elsewhere', 1, digest, now() - interval '57 seconds' from (values ($1::text)) d(digest)`,
+    [await digestOf()],
+  )
+  await prod.setExtra('f43', 'mock.yum.best', 0)
+  const { found } = await world.reconcile()
+  expect(found).toEqual([`extra tag/${await idOf('tag', 'f43')}`])
+  expect(await world.differences()).toEqual([])
 })
 
 it('removes nothing on the word of a hub that answers less, once the budget is spent, and adds all the same', async () => {
