@@ -1,9 +1,10 @@
 import { SafetyError } from '../../errors.ts'
 import { getBuild } from '../../hub/calls-build.ts'
 import { listTagsOfBuild } from '../../hub/calls-tag.ts'
+import type { ReadOptions } from '../../hub/hub.ts'
 import type { Key } from '../../model/key.ts'
 import { formatKey } from '../../model/key.ts'
-import type { Expectation } from '../../model/outcome.ts'
+import type { Expectation, Priority } from '../../model/outcome.ts'
 import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
@@ -22,6 +23,9 @@ import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
 
+/** How prod is asked for a claim: at its priority, until the daemon stops. */
+type ClaimReads = ReadOptions & { readonly priority: Priority; readonly signal: AbortSignal }
+
 /** Looks at 0.1, 1 and 5 seconds fall into this. */
 const SETTLE_MS = 6_000
 
@@ -39,7 +43,8 @@ export class BuildConverger implements Converger<BuildKey> {
 
   async converge(key: BuildKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { hub, database, owner } = this.#deps
-    const prod = await observeBuild(hub, key.buildId, { priority: claim.priority, signal })
+    const options = { priority: claim.priority, signal }
+    const prod = await observeBuild(hub, key.buildId, options)
     const unmet = unmetOf(claim.expect, prod)
     if (prod === null) return this.#unknown(key)
     const ref = refOf(isWhole(prod) ? prod.build : prod)
@@ -57,7 +62,7 @@ export class BuildConverger implements Converger<BuildKey> {
       return { ...skipped(`it is not COMPLETE in prod (state ${prod.state})`), unmet, fenced }
     }
 
-    const reason = await this.#whyOutside(prod, standing, claim)
+    const reason = await this.#whyOutside(prod, standing, options)
     if (reason !== null) {
       const fenced = await dropPlaces(this.#deps, claim, standing.placements, [])
       return { ...skipped(reason), fenced }
@@ -68,7 +73,7 @@ export class BuildConverger implements Converger<BuildKey> {
       return waitFor(this.#deps, claim, [first], 'another build of ours still has its NVR')
     }
     const parts = await findPartRefs(database, owner, prod)
-    const missing = await this.#coming(claim, parts.missing)
+    const missing = await this.#coming(claim, parts.missing, options)
     if (missing.length > 0) {
       await includeBuilds(database, missing, `component of build ${prod.build.id}`)
       return waitFor(this.#deps, claim, missing, 'what its archives contain comes first')
@@ -78,13 +83,14 @@ export class BuildConverger implements Converger<BuildKey> {
     const placement = this.#deps.placement.choose({
       name: prod.build.packageName,
       btypes,
-      tags: await this.#tagNames(prod, claim),
+      tags: await this.#tagNames(prod, options),
     })
     const stagingVolume = this.#deps.placement.stagingVolume(placement, prod.build.volumeName)
     const names = await ensureNameRefs(this.#deps, prod, stagingVolume, claim.priority)
     const externalRpms = await ensureExternalRpms(this.#deps, parts.externalRpms)
     return applyBuild(this.#deps, {
       claim,
+      signal,
       unmet: [...unmet, ...(await this.#unsettled(prod, claim))],
       settles: prod.build.taskId === null && prod.build.cgId === null && claim.priority === 'live',
       prod,
@@ -114,12 +120,12 @@ export class BuildConverger implements Converger<BuildKey> {
   }
 
   /** Names of the tags in scope that hold the build, where a placement rule asks for them. */
-  async #tagNames(prod: ProdBuild, claim: Claim): Promise<string[]> {
+  async #tagNames(prod: ProdBuild, options: ClaimReads): Promise<string[]> {
     const { scope, database, hub, placement } = this.#deps
     if (!placement.needsTags) return []
-    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], { priority: claim.priority })
+    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     const covered = await Promise.all(
-      tags.map(async (tag) => (await scope.whyOutside(hub, database, tag.id, claim.priority)) === null),
+      tags.map(async (tag) => (await scope.whyOutside(hub, database, tag.id, options.priority)) === null),
     )
     return tags.filter((_tag, i) => covered[i]).map((tag) => tag.name)
   }
@@ -128,14 +134,14 @@ export class BuildConverger implements Converger<BuildKey> {
    * Of what its archives contain and staging lacks: what may still come. Builds that prod has deleted since are named by its
    * archives all the same, and never come.
    */
-  async #coming(claim: Claim, missing: readonly Key[]): Promise<Key[]> {
+  async #coming(claim: Claim, missing: readonly Key[], options: ClaimReads): Promise<Key[]> {
     const parked = new Set(claim.parkedDependencies.map(formatKey))
     const open = missing.filter((part) => !parked.has(formatKey(part)))
     if (open.length === 0 || claim.waits >= MAX_WAITS) return []
     const ids = open.flatMap((part) => (part.kind === 'build' ? [part.buildId] : []))
     const builds = await this.#deps.hub.read(
       ids.map((id) => getBuild(id)),
-      { priority: claim.priority },
+      options,
     )
     const complete = new Set(
       builds.flatMap((build) => (build?.state === BUILD_STATE.complete ? [build.id] : [])),
@@ -162,12 +168,12 @@ export class BuildConverger implements Converger<BuildKey> {
   }
 
   /** Why the build is left alone; null: it is in scope. */
-  async #whyOutside(prod: ProdBuild, standing: Standing, claim: Claim): Promise<string | null> {
+  async #whyOutside(prod: ProdBuild, standing: Standing, options: ClaimReads): Promise<string | null> {
     const { scope, database, hub } = this.#deps
     if (scope.builds === 'all' || standing.own !== null || standing.included) return null
-    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], { priority: claim.priority })
+    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     for (const tag of tags) {
-      if ((await scope.whyOutside(hub, database, tag.id, claim.priority)) === null) return null
+      if ((await scope.whyOutside(hub, database, tag.id, options.priority)) === null) return null
     }
     return tags.length === 0 ? 'it is in no tag' : 'it is in no tag that is in scope'
   }

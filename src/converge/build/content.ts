@@ -1,5 +1,5 @@
 import { AgainError, KeyError } from '../../errors.ts'
-import { formatKey } from '../../model/key.ts'
+import { formatKey, type Key } from '../../model/key.ts'
 import type { Expectation, Outcome } from '../../model/outcome.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
@@ -16,6 +16,7 @@ import { afterCommit } from './after-commit.ts'
 import { lockChanged, passGate, writeChanges } from './apply.ts'
 import type { TableChange } from './diff.ts'
 import { formerPlaces, isConfirmed, placeFiles, placeOf, removeFormer } from './files.ts'
+import { listingsWith, listingsWithout } from './listings.ts'
 import { type Look, lookAt, prodIds, type Subject } from './look.ts'
 import { settleNamesakes } from './namesakes.ts'
 import { recordBuild } from './record.ts'
@@ -24,6 +25,7 @@ import type { Standing } from './standing.ts'
 
 export interface BuildWork extends Subject {
   readonly claim: Claim
+  readonly signal: AbortSignal
   readonly unmet: readonly Expectation[]
   readonly placement: Placement
   readonly stagingVolume: string
@@ -52,7 +54,7 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
   const placed = ownTree || (await work.placement.isPlaced(placeOf(work)))
   const isRecorded =
     ownTree || (isConfirmed(work, first.placements) && former.every(({ state }) => state === 'removing'))
-  if (first.changes.length === 0 && placed && isRecorded && first.row.kind === 'ours') {
+  if (first.changes.length === 0 && placed && isRecorded && !first.leftOut && first.row.kind === 'ours') {
     await removeFormer(deps, work, former)
     await noteIfAny(database, work, first)
     return { outcome: filesToo(endOf(0, clashes, 0), former.length > 0), unmet: work.unmet, fenced: false }
@@ -60,9 +62,10 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
   if (ownTree) refuseWithoutFiles(work, first)
   else await placeFiles(deps, work)
 
+  const listings = await listingsWithout(deps, work)
   let written: Written
   try {
-    written = await database.transaction('build', (tx) => write(tx, deps, work, first))
+    written = await database.transaction('build', (tx) => write(tx, deps, work, first, listings))
   } catch (error) {
     const settled = await settleNamesakes(deps, work, first, error)
     if (settled === null) throw error
@@ -85,7 +88,14 @@ interface Written {
   readonly former: readonly PlacementRecord[]
 }
 
-async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<Written> {
+/** `listings`: those that are to be looked at since the build has come. */
+async function write(
+  tx: Tx,
+  deps: Deps,
+  work: BuildWork,
+  first: Look,
+  listings: readonly Key[],
+): Promise<Written> {
   const { catalog, queue } = deps
   const { claim, prod } = work
   const look = await lookAt(tx, deps, work, {
@@ -127,6 +137,15 @@ async function write(tx: Tx, deps: Deps, work: BuildWork, first: Look): Promise<
   if (work.settles && look.present?.state !== BUILD_STATE.complete) {
     await queue.markIn(tx, [{ key: claim.key, priority: claim.priority, expect: [SETTLED] }])
   }
+  const anew =
+    look.recycled && look.present !== null
+      ? await listingsWith(tx, deps.owner, {
+          stagingId: look.present.buildId,
+          packageId: prod.build.packageId,
+        })
+      : []
+  const marks = [...listings, ...anew].map((key) => ({ key, priority: claim.priority }))
+  if (marks.length > 0) await queue.markIn(tx, marks)
   await queue.fence(tx, claim, { relook: work.unmet })
   return { rows, stopped: gate.stopped, clashes: look.clashes, former }
 }

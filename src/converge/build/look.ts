@@ -45,6 +45,8 @@ export interface Look {
   readonly placements: readonly PlacementRecord[]
   /** the key has open clashes */
   readonly clashesOpen: boolean
+  /** as in `Standing` */
+  readonly leftOut: boolean
 }
 
 /** Ids for what is new; before the transaction prod's own do. */
@@ -135,6 +137,7 @@ export async function lookAt(
     base: { ...cellsOf(wanted.build[0] as Row), ...pick(base, kept) },
     placements: standing.placements,
     clashesOpen: standing.clashes,
+    leftOut: standing.leftOut,
   }
 }
 

@@ -36,6 +36,8 @@ export interface Standing {
   readonly included: boolean
   /** there are open clashes of its key */
   readonly clashes: boolean
+  /** one of them keeps, or kept up to now, the build out of staging, and thereby out of its listings */
+  readonly leftOut: boolean
   /** signing keys ever seen from prod */
   readonly sigkeys: readonly string[]
   readonly placements: readonly PlacementRecord[]
@@ -82,6 +84,8 @@ select json_build_object(
   'idTaken', exists (select 1 from build where id = $1),
   'included', exists (select 1 from staging_sync.scope_build where build_id = $1),
   'clashes', exists (select 1 from staging_sync.clash where key = 'build/' || $1::bigint and resolved_at is null),
+  'leftOut', exists (select 1 from staging_sync.clash where key = 'build/' || $1::bigint and resolved_at is null
+                        and kind in ('nvr', 'nvra', 'removed')),
   'sigkeys', (select coalesce(json_agg(sigkey), '[]') from staging_sync.sigkey),
   'placements', (select coalesce(json_agg(json_build_object(
       'prodBuildId', prod_build_id, 'stagingVolume', staging_volume, 'name', name, 'version', version, 'release', release,
