@@ -1,5 +1,6 @@
 import type { Deps } from '../converge/deps.ts'
 import { entryCells, ownerCells } from '../converge/package.ts'
+import { packageDifference } from '../converge/package-difference.ts'
 import type { Difference } from '../converge/settle.ts'
 import { type View, viewDifference } from '../converge/versioned-plan.ts'
 import type { TagPackageOwnerRow, TagPackageRow } from '../model/history-rows.ts'
@@ -70,8 +71,9 @@ export async function comparePackages(deps: Deps, tag: BothTags, prod: PackageLi
       name: names.get(id)?.name ?? String(id),
       prodId: prodId ?? names.get(id)?.prodId ?? null,
     })
-    const views = viewsOf(id)
-    const exact = await viewDifference(database, settings, views, await lastMapped(database, formatKey(key)))
+    const ids = { tag_id: tag.stagingId, package_id: id }
+    const lastApplied = await lastMapped(database, formatKey(key))
+    const exact = await packageDifference(database, deps, ids, viewsOf(id), lastApplied)
     found.push(...foundOf(exact, { key, tag: tag.name, subject: tag.name, nameOf }))
   }
   const missing = [...named].filter(([id]) => !packages.has(id))
