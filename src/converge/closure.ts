@@ -1,6 +1,7 @@
 import { getTag } from '../hub/calls-tag.ts'
 import type { Priority } from '../model/outcome.ts'
 import type { Deps } from './deps.ts'
+import { keyOf } from './named-row.ts'
 import { isSideTag } from './scope.ts'
 
 /** A tag that something in scope needs, as prod names it. */
@@ -15,7 +16,7 @@ export interface NeededTag {
 
 /**
  * Takes into scope the tags that something in scope needs though no pattern names them (also excluded ones and side tags:
- * what is needed is needed). Writes nothing when all are covered. Their keys are marked by who waits for them.
+ * what is needed is needed). Writes nothing when all are covered.
  */
 export async function closeScope(deps: Deps, tags: readonly NeededTag[], priority: Priority): Promise<void> {
   const { hub, database, scope } = deps
@@ -31,6 +32,25 @@ export async function closeScope(deps: Deps, tags: readonly NeededTag[], priorit
     const covered = await scope.covers(database, { ...tag, sideTag: sideTags.has(tag.id) })
     if (!covered) outside.push(tag)
   }
-  if (outside.length === 0) return
-  await database.transaction('scope.close', (tx) => scope.include(tx, outside))
+  await takeIntoScope(deps, outside, priority)
+}
+
+/**
+ * Marks what was not in scope before in the transaction that takes it in: whatever happened in such a tag was left out as
+ * handled, also where staging has the tag already. Its own key marks its content (tag-content.ts `markContentOnce`).
+ */
+export async function takeIntoScope(
+  deps: Pick<Deps, 'database' | 'scope' | 'queue'>,
+  tags: readonly { readonly id: number; readonly reason: string }[],
+  priority: Priority,
+): Promise<void> {
+  const { database, scope, queue } = deps
+  if (tags.length === 0) return
+  await database.transaction('scope.close', async (tx) => {
+    const fresh = await scope.include(tx, tags)
+    await queue.markIn(
+      tx,
+      fresh.map((id) => ({ key: keyOf('tag', id), priority })),
+    )
+  })
 }

@@ -26,4 +26,12 @@ export const convergeMigrations: Migration[] = [
         'every signing key ever seen from prod: signatures by these are ours, all others are staging''s own';
     `,
   },
+  {
+    id: 'converge-002-scope-content',
+    sql: `
+      alter table staging_sync.scope_tag add column content_marked_at timestamptz;
+      comment on column staging_sync.scope_tag.content_marked_at is
+        'When the keys of all that prod has in the tag were marked, since it was in scope; null: its own key has still to';
+    `,
+  },
 ]

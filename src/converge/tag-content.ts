@@ -12,7 +12,7 @@ import type { Deps } from './deps.ts'
  * finds the tag as new as before, and marks again.
  */
 export async function markContent(deps: Deps, tagId: number, options: ReadOptions): Promise<void> {
-  const { hub, queue } = deps
+  const { database, hub, queue } = deps
   const [history] = await hub.read(
     [queryHistory(['tag_packages', 'tag_listing'], { tag: tagId, active: true })],
     options,
@@ -35,4 +35,23 @@ export async function markContent(deps: Deps, tagId: number, options: ReadOption
     }),
   ]
   await queue.mark(keys.map((key) => ({ key, priority: 'sweep' })))
+  await database.query(
+    'scope.content-marked',
+    `update staging_sync.scope_tag set content_marked_at = clock_timestamp()
+      where tag_id = $1 and content_marked_at is null`,
+    [tagId],
+  )
+}
+
+/**
+ * The same for a tag that staging had before something in scope needed it: while it was out of scope, all that happened in it
+ * was left out.
+ */
+export async function markContentOnce(deps: Deps, tagId: number, options: ReadOptions): Promise<void> {
+  const pending = await deps.database.query(
+    'scope.content-pending',
+    'select 1 from staging_sync.scope_tag where tag_id = $1 and content_marked_at is null',
+    [tagId],
+  )
+  if (pending.length > 0) await markContent(deps, tagId, options)
 }

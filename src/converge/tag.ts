@@ -13,7 +13,7 @@ import type { Op } from './ops.ts'
 import { type RewrittenTag, TagRewrite } from './rewrite.ts'
 import { isSideTag } from './scope.ts'
 import { type Difference, type Plan, type Proofs, settle } from './settle.ts'
-import { markContent } from './tag-content.ts'
+import { markContent, markContentOnce } from './tag-content.ts'
 import { deleteTag } from './tag-delete.ts'
 import { observeTag, type ProdTag, readRevoked, TAG_TABLES, type TagTable } from './tag-observe.ts'
 import { type MissingRef, mapSidetagUser, resolveTagRefs } from './tag-refs.ts'
@@ -75,6 +75,7 @@ export class TagConverger implements Converger<TagKey> {
     }
     const plan = await this.#plan(claim, prod, row, refs.ids, refs.missing)
     if (await this.#isNew(row, plan)) await markContent(this.#deps, key.tagId, options)
+    else await markContentOnce(this.#deps, key.tagId, options)
     return settle(this.#deps, plan)
   }
 

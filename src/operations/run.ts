@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { closeScopeOverStaging } from '../converge/closure-start.ts'
 import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
 import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
@@ -56,6 +57,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     if (config.http.listen !== null) http = await world.http(config.http.listen)
     await endDeadClaims(engine.database, daemon)
     await payDebts(engine.database, engine.catalog, engine.owner.userId)
+    await closeScopeOverStaging(engine.deps)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
     const catchUps = new CatchUpLoop({
