@@ -2,7 +2,7 @@ import { AgainError } from '../../errors.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Sql } from '../../staging/database.ts'
 import type { PlacementRecord } from '../../staging/placements.ts'
-import type { Deps } from '../deps.ts'
+import type { Deps, Owner } from '../deps.ts'
 import type { Clash } from '../versioned-diff.ts'
 import { type Base, cellsOf, editedColumns } from './base.ts'
 import { settleChecksums } from './checksums.ts'
@@ -10,7 +10,7 @@ import { clashOfNvr, clashOfRemoval, clashOfUse, editClash } from './clashes.ts'
 import { diffTables, type TableChange } from './diff.ts'
 import { type Matched, matchParts, NOTHING_PRESENT } from './match.ts'
 import type { ProdBuild } from './observe.ts'
-import { readPresent, withoutLocalParts } from './present.ts'
+import { readPresent, type SeedView, withoutLocalParts } from './present.ts'
 import type { NameRefs, PartRefs } from './refs.ts'
 import { type BuildRow, decideRow } from './row.ts'
 import { isTakenOver, type OwnRow, readStanding, type Standing } from './standing.ts'
@@ -75,7 +75,7 @@ export async function lookAt(
   const row = decideRow(prod, standing)
   if (row.kind === 'owned-by') throw otherRow(prod)
   const isLocal = row.kind === 'local'
-  const present = row.id === null ? null : await readPresent(sql, catalog, row.id, owner.seedEvent)
+  const present = row.id === null ? null : await readPresent(sql, catalog, row.id, seedView(owner, prod))
   if (row.id !== null && present === null) throw otherRow(prod)
   const tables = present === null ? NOTHING : isLocal ? present.tables : withoutLocalParts(present)
   const matched = await matchParts(sql, owner, prod, { ids: present ?? NOTHING_PRESENT, tables }, isLocal)
@@ -145,6 +145,15 @@ const NOTHING = Object.fromEntries(BUILD_TABLES.map(({ name }) => [name, []])) a
 
 /** Columns that say where the files of a build are. */
 const PLACE_COLUMNS: ReadonlySet<string> = new Set(['volume_id', 'pkg_id', 'version', 'release'])
+
+function seedView({ seedEvent }: Owner, { build, rpms, archives }: ProdBuild): SeedView {
+  return {
+    seedEvent,
+    creationEvent: build.creationEvent,
+    rpms: new Set(rpms.map(({ rpm }) => rpm.id)),
+    archives: new Set(archives.map(({ archive }) => archive.id)),
+  }
+}
 
 function otherRow(prod: ProdBuild): AgainError {
   return new AgainError(

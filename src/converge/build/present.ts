@@ -13,33 +13,52 @@ export interface PresentBuild {
   readonly prodArchives: ReadonlyMap<number, number>
 }
 
+/** What tells which rows of a build that was copied with the seed are prod's. */
+export interface SeedView {
+  /** null: nothing was copied */
+  readonly seedEvent: number | null
+  /** prod's `create_event` of the build */
+  readonly creationEvent: number
+  /** prod's ids of the rpms and archives that it has there now */
+  readonly rpms: ReadonlySet<number>
+  readonly archives: ReadonlySet<number>
+}
+
 /** Reads all of staging's rows of a build in one statement; null when there is none. */
 export async function readPresent(
   sql: Sql,
   catalog: Catalog,
   buildId: number,
-  seedEvent: number | null,
+  seed: SeedView,
 ): Promise<PresentBuild | null> {
   const [row] = await sql.query<{ present: string | null }>('build.present', presentText(catalog), [buildId])
   if (row?.present == null) return null
   const read = JSON.parse(row.present) as {
     create_event: number
+    id_floor: number | null
     rpms: readonly [number, number][]
     archives: readonly [number, number][]
     tables: Tables
   }
-  const seeded = seedEvent !== null && read.create_event <= seedEvent
-  // Ids of what was copied with the seed are prod's.
-  const fromProd = (recorded: readonly [number, number][], rows: readonly Row[]): Map<number, number> =>
-    new Map([
-      ...(seeded ? rows.map(({ id }): [number, number] => [id as number, id as number]) : []),
-      ...recorded,
-    ])
+  const seeded = seed.seedEvent !== null && read.create_event <= seed.seedEvent
+  // Koji takes an rpm or archive out of a build only by a reset, which makes the build anew. What prod's list lacks is
+  // staging's own before that; after it, what was copied is below the floor (of rows without record only the id tells).
+  const isAnew = read.create_event !== seed.creationEvent
+  const isCopied = (id: number, listed: ReadonlySet<number>): boolean =>
+    seeded && (listed.has(id) || (isAnew && id < (read.id_floor ?? Number.POSITIVE_INFINITY)))
+  const fromProd = (
+    recorded: readonly [number, number][],
+    rows: readonly Row[],
+    listed: ReadonlySet<number>,
+  ): Map<number, number> => {
+    const ids = rows.map(({ id }) => id as number).filter((id) => isCopied(id, listed))
+    return new Map([...ids.map((id): [number, number] => [id, id]), ...recorded])
+  }
   return {
     createEvent: read.create_event,
     tables: read.tables,
-    prodRpms: fromProd(read.rpms, read.tables.rpminfo),
-    prodArchives: fromProd(read.archives, read.tables.archiveinfo),
+    prodRpms: fromProd(read.rpms, read.tables.rpminfo, seed.rpms),
+    prodArchives: fromProd(read.archives, read.tables.archiveinfo, seed.archives),
   }
 }
 
@@ -69,7 +88,8 @@ function presentText(catalog: Catalog): string {
        join ${table} p on p.id = o.staging_id where o.kind = '${kind}' and p.build_id = $1)`
   return `
     select json_build_object(
-      'create_event', b.create_event, 'rpms', ${recorded('rpm', 'rpminfo')},
+      'create_event', b.create_event,
+      'id_floor', (select value::bigint from staging_sync.setting where key = 'id_floor'), 'rpms', ${recorded('rpm', 'rpminfo')},
       'archives', ${recorded('archive', 'archiveinfo')},
       'tables', json_build_object(${members.join(',\n')})) as present
      from build b where b.id = $1::int`

@@ -1,0 +1,74 @@
+import { cp, mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ProdWorld } from '../sim/prod-world.ts'
+import { snapshotBuild, sweepOne } from './build-support.ts'
+import { TestSync } from './support.ts'
+
+const ids: Record<string, number> = {}
+
+const past = async (world: ProdWorld): Promise<void> => {
+  for (const name of ['rpms', 'anew', 'treeless', 'tree']) {
+    const build = await world.importBuild({
+      name,
+      version: '1',
+      release: '1',
+      rpms: [{ arch: 'src' }, { arch: 'x86_64' }],
+      archives: [{ filename: 'a.zip', type: 'zip', btype: 'maven' }],
+    })
+    ids[name] = build.id
+  }
+  for (const name of ['finishes', 'fails', 'cancelled']) {
+    ids[name] = (await world.startBuild({ name, version: '1', release: '1' })).id
+  }
+}
+
+let sync: TestSync
+beforeAll(async () => {
+  sync = await TestSync.open({ scope: { builds: 'all' }, past })
+  // Both lived through the same, but for what differs by chance: a copy has it from prod.
+  const columns = {
+    events: ['time'],
+    build: ['start_time', 'completion_time'],
+    rpminfo: ['payloadhash', 'size', 'buildtime'],
+    rpmsigs: ['sighash'],
+    archiveinfo: ['checksum', 'size'],
+  }
+  for (const [table, names] of Object.entries(columns)) {
+    const key = table === 'rpmsigs' ? 'rpm_id' : 'id'
+    const set = names.map((name, i) => `${name} = $${i + 2}`).join(', ')
+    const cells = names.map((name) => (/time$/.test(name) ? `${name}::text as ${name}` : name)).join(', ')
+    for (const row of await sync.prod.rows(`select ${key}, ${cells} from ${table}`)) {
+      const own = table === 'events' ? ' and id < 1000000000' : ''
+      const values = [row[key], ...names.map((name) => row[name])]
+      await sync.local.rows(`update ${table} set ${set} where ${key} = $1${own}`, values)
+    }
+  }
+})
+afterAll(() => sync.close())
+
+const idOf = (name: string): number => ids[name] as number
+
+/** As a copied tree has them. */
+async function copyFiles(name: string): Promise<void> {
+  const path = `packages/${name}/1/1`
+  await mkdir(dirname(join(sync.stagingTopdir, path)), { recursive: true })
+  await cp(join(sync.prodTopdir, path), join(sync.stagingTopdir, path), { recursive: true })
+}
+
+describe('rpms and archives that staging added to a build that was copied from prod', () => {
+  it('stay when the build is converged, and when prod adds to it', async () => {
+    const { prod, local } = sync
+    await copyFiles('rpms')
+    await local.addRpms(idOf('rpms'), [{ arch: 'noarch', name: 'rpms-own' }])
+    const before = await sync.fingerprint()
+    expect(await sweepOne(sync, idOf('rpms'))).toMatchObject({ kind: 'unchanged' })
+    // The volume that it would be on was made beforehand.
+    expect({ ...(await sync.fingerprint()), volume: '' }).toEqual({ ...before, volume: '' })
+    await prod.addUser('somebody')
+    await prod.setBuildOwner(idOf('rpms'), 'somebody')
+    expect(await sweepOne(sync, idOf('rpms'))).toMatchObject({ kind: 'applied', rows: 1 })
+    expect((await snapshotBuild(local, 'rpms-1-1'))?.rpms).toHaveLength(3)
+    expect(await local.rows('select 1 from staging_sync.removal')).toEqual([])
+  })
+})
