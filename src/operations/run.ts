@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeScopeOverStaging } from '../converge/closure-start.ts'
+import { markLocalRows } from '../converge/local-keys.ts'
 import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
 import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
@@ -58,6 +59,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     await endDeadClaims(engine.database, daemon)
     await payDebts(engine.database, engine.catalog, engine.owner.userId)
     await closeScopeOverStaging(engine.deps)
+    await markLocalRows(engine.deps)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
     const catchUps = new CatchUpLoop({

@@ -12,7 +12,7 @@ export interface AdoptedRow {
 }
 
 /** The natural key of a versioned row as the record has it: `tag_id=3 build_id=7`. */
-export function adoptedKey(table: VersionedName, cells: VersionedRow['cells']): string {
+function adoptedKey(table: VersionedName, cells: VersionedRow['cells']): string {
   return VERSIONED[table].key.map((name) => `${name}=${String(cells[name])}`).join(' ')
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { markLocalRows } from '../../src/converge/local-keys.ts'
 import { snapshotTag } from './snapshot.ts'
 import { TestSync } from './support.ts'
 
@@ -102,4 +103,41 @@ it('A deletion of the tag takes adopted rows along without a clash', async () =>
   await adopt('tagged/1/1')
   await prod.deleteTag('f43')
   expect(await sync.one('tag/1')).toMatchObject({ kind: 'applied' })
+})
+
+it('What staging’s people made since the copy and before init is looked at when a daemon starts', async () => {
+  const copied = await TestSync.open({
+    past: async (world) => {
+      await world.addTag('f43')
+      await world.addPackage('f43', 'bash')
+      for (const release of ['1', '2'])
+        await world.importBuild({ name: 'bash', version: '5', release, rpms: [{ arch: 'noarch' }] })
+    },
+  })
+  try {
+    const { prod, local } = copied
+    for (const world of [prod, local]) {
+      await world.tagBuild('f43', 'bash-5-1')
+      await world.setExtra('f43', 'a', 1)
+    }
+    await local.tagBuild('f43', 'bash-5-2')
+    // As if init had come after that.
+    await local.rows(
+      `update staging_sync.setting set value = (select max(id) from events) where key = 'init_event'`,
+    )
+    await copied.sync(['package/1/1'])
+    await local.rows(`insert into staging_sync.owned (kind, prod_id, staging_id) values ('package', 1, 1)
+                      on conflict do nothing`)
+    await markLocalRows(copied.deps())
+    expect(await copied.queued()).toEqual(['tag/1', 'tagged/1/1'])
+    await copied.drain()
+    await prod.untagBuild('f43', 'bash-5-1')
+    await prod.removeExtra('f43', 'a')
+    await copied.sync(['tag/1', 'tagged/1/1'])
+    const left = await snapshotTag(local, 'f43')
+    expect(left?.tag_extra).toEqual([])
+    expect(left?.tag_listing?.map((row) => row.release)).toEqual(['2'])
+  } finally {
+    await copied.close()
+  }
 })
