@@ -1,3 +1,5 @@
+import type { BuildPlace } from '../model/paths.ts'
+
 /** Where and how a build's files stand in staging. */
 export type PlacementMode = 'volume' | 'farm' | 'copy' | 'in-place'
 
@@ -34,6 +36,11 @@ export interface Placement {
   /** True when every path is as `place` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>
+  /**
+   * True when files of staging's own stand at a place of its tree: a directory, or a link that `place` cannot have made. Reads
+   * only. A volume that is itself a link is looked through.
+   */
+  standsAlready(at: BuildPlace): Promise<boolean>
   /**
    * Takes away what `place` made, and only that; what staging added or replaced stays and is named in the result.
    *

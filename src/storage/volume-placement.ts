@@ -100,6 +100,16 @@ export class VolumePlacement implements Placement {
     )
   }
 
+  standsAlready(at: BuildPlace): Promise<boolean> {
+    return this.#explained(async () => {
+      const place = checkedPlace(at)
+      const path = buildDir(await this.#root(), place)
+      const found = await orNull(this.#staging.lstat(path))
+      if (found === null || !found.isSymbolicLink()) return found !== null
+      return !this.#texts.isIntoProd(place, await this.#staging.readlink(path))
+    })
+  }
+
   /** Throws OutageError('storage') when either tree is sick as a whole; writes nothing lasting. */
   async probe(): Promise<void> {
     try {

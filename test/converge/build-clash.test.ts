@@ -50,6 +50,7 @@ describe('a build of staging with the same NVR', () => {
     const build = await prod.importBuild(spec)
     const own = await sameInStaging(build, spec)
     await local.signRpm(own.rpms[1] as number, 'beef0001')
+    await mkdir(join(sync.stagingTopdir, 'packages/same/1/1'), { recursive: true })
     expect(await sweepOne(sync, build.id)).toMatchObject({ kind: 'applied' })
     expect(await stagingRow(sync, build.nvr)).toMatchObject({ id: own.id, volume: 'DEFAULT' })
     expect(await clashesOf(build)).toEqual([])

@@ -2,7 +2,7 @@ import { cp, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ProdWorld } from '../sim/prod-world.ts'
-import { snapshotBuild, sweepOne } from './build-support.ts'
+import { expectSame, placements, snapshotBuild, stagingRow, stagingTree, sweepOne } from './build-support.ts'
 import { TestSync } from './support.ts'
 
 const ids: Record<string, number> = {}
@@ -70,5 +70,51 @@ describe('rpms and archives that staging added to a build that was copied from p
     expect(await sweepOne(sync, idOf('rpms'))).toMatchObject({ kind: 'applied', rows: 1 })
     expect((await snapshotBuild(local, 'rpms-1-1'))?.rpms).toHaveLength(3)
     expect(await local.rows('select 1 from staging_sync.removal')).toEqual([])
+  })
+  it('stay when prod made the build anew; what was copied goes', async () => {
+    const { prod, local } = sync
+    await local.addRpms(idOf('anew'), [{ arch: 'noarch', name: 'anew-own' }])
+    await prod.resetBuild(idOf('anew'))
+    await prod.recycleBuild(idOf('anew'))
+    await prod.completeBuild(idOf('anew'), { rpms: [{ arch: 'aarch64' }] })
+    expect(await sweepOne(sync, idOf('anew'))).toMatchObject({ kind: 'applied' })
+    const rpms = await local.rows('select name, arch from rpminfo where build_id = $1 order by 1', [
+      idOf('anew'),
+    ])
+    expect(rpms).toEqual([
+      { name: 'anew', arch: 'aarch64' },
+      { name: 'anew-own', arch: 'noarch' },
+    ])
+    expect(await local.rows('select 1 from archiveinfo where build_id = $1', [idOf('anew')])).toEqual([])
+    expect(await local.rows('select 1 from staging_sync.removal')).toEqual([])
+  })
+})
+
+describe('a build that was copied from prod', () => {
+  it('without its files gets a link and the volume, and signatures come as to any other', async () => {
+    const { prod } = sync
+    const id = idOf('treeless')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'applied', rows: 1 })
+    expect(await stagingRow(sync, 'treeless-1-1')).toMatchObject({ id, volume: 'prod' })
+    expect(await placements(sync, id)).toEqual(['prod 1 placed'])
+    expect((await stagingTree(sync))['vol/prod/packages/treeless/1/1']).toBe('PROD/packages/treeless/1/1')
+    const [rpm] = await prod.rows('select id from rpminfo where build_id = $1 limit 1', [id])
+    await prod.signRpm(rpm?.id as number, 'cafe0001')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'applied' })
+    await expectSame(sync, 'treeless-1-1')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'unchanged' })
+  })
+
+  it('with its files stays where it is, and new signatures are refused by name', async () => {
+    const { prod } = sync
+    const id = idOf('tree')
+    await copyFiles('tree')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'unchanged' })
+    expect(await stagingRow(sync, 'tree-1-1')).toMatchObject({ id, volume: 'DEFAULT' })
+    const [rpm] = await prod.rows('select id from rpminfo where build_id = $1 limit 1', [id])
+    await prod.signRpm(rpm?.id as number, 'cafe0001')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'failed', code: 'STORAGE_OWN_TREE' })
+    await sync.clearQueue()
+    expect(await placements(sync, id)).toEqual([])
   })
 })

@@ -7,6 +7,7 @@ import { formatKey } from '../../model/key.ts'
 import type { Expectation, Priority } from '../../model/outcome.ts'
 import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
+import type { Placement } from '../../storage/placement.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
 import type { BuildRef } from '../identify.ts'
 import { noteClashes } from '../settle.ts'
@@ -99,6 +100,7 @@ export class BuildConverger implements Converger<BuildKey> {
       parts: { rpms: new Map([...parts.rpms, ...externalRpms]), archives: parts.archives },
       placement,
       stagingVolume,
+      standsAlready: await standsAlready(placement, standing),
     })
   }
 
@@ -177,6 +179,13 @@ export class BuildConverger implements Converger<BuildKey> {
     }
     return tags.length === 0 ? 'it is in no tag' : 'it is in no tag that is in scope'
   }
+}
+
+/** A build without a record of its files is in staging's own tree where that has them: copied, or made there. */
+async function standsAlready(placement: Placement, standing: Standing): Promise<boolean> {
+  const row = standing.own ?? standing.named
+  if (row === null || row.state !== BUILD_STATE.complete || standing.placements.length > 0) return false
+  return placement.standsAlready(row)
 }
 
 function refOf(build: Build): BuildRef {

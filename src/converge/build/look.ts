@@ -22,6 +22,8 @@ export interface Subject {
   readonly prod: ProdBuild
   readonly names: NameRefs
   readonly parts: Pick<PartRefs, 'rpms' | 'archives'>
+  /** where staging's row says, files of its own stood a moment ago */
+  readonly standsAlready: boolean
 }
 
 /** The difference between both sides as it is now. */
@@ -102,8 +104,9 @@ export async function lookAt(
     [nvrClash, removalClash].find((clash) => clash != null && clash.decision !== 'prod-won') ?? null
 
   const base = row.kind === 'ours' && isComplete ? (standing.own?.base ?? null) : null
-  // A build that a removal left bare has no files anywhere; what prod wins of a local one gets prod's.
-  const inOwnTree = isComplete && standing.placements.length === 0 && nvrClash === null
+  // What prod wins of a local build gets prod's files.
+  const inOwnTree =
+    isComplete && subject.standsAlready && standing.placements.length === 0 && nvrClash === null
   const edited = (base === null ? [] : editedColumns(base, presentRow as Row, wantedRow)).filter(
     (column) => !(inOwnTree && column === 'volume_id'),
   )

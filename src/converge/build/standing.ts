@@ -1,3 +1,4 @@
+import type { BuildPlace } from '../../model/paths.ts'
 import type { BuildState } from '../../model/records.ts'
 import type { Sql } from '../../staging/database.ts'
 import type { PlacementRecord } from '../../staging/placements.ts'
@@ -5,8 +6,8 @@ import type { Owner } from '../deps.ts'
 import type { BuildRef } from '../identify.ts'
 import { type Base, parseBase } from './base.ts'
 
-/** A build row of staging. */
-export interface StandingRow {
+/** A build row of staging; where it says that its files are. */
+export interface StandingRow extends BuildPlace {
   readonly id: number
   readonly state: BuildState
   readonly createEvent: number
@@ -61,15 +62,15 @@ export async function readStanding(sql: Sql, owner: Owner, ref: BuildRef): Promi
 
 const STANDING = `
 with record as (select staging_id, digest from staging_sync.owned where kind = 'build' and prod_id = $1::bigint),
-     own as (select b.id, b.state, b.create_event as "createEvent", r.digest
+     own as (select b.id, b.state, b.create_event as "createEvent", b.pkg_id, b.version, b.release, b.volume_id, r.digest
                from record r join build b on b.id = r.staging_id
              union all
-             select b.id, b.state, b.create_event, null
+             select b.id, b.state, b.create_event, b.pkg_id, b.version, b.release, b.volume_id, null
                from build b join package p on p.id = b.pkg_id
               where b.id = $1 and b.create_event <= $5 and p.name = $2 and b.version = $3
                 and b.release in ($4, $4 || ',draft_' || $1)
                 and not exists (select 1 from record r join build o on o.id = r.staging_id)),
-     named as (select b.id, b.state, b.create_event as "createEvent",
+     named as (select b.id, b.state, b.create_event as "createEvent", b.pkg_id, b.version, b.release, b.volume_id,
                       coalesce((select o.prod_id from staging_sync.owned o where o.kind = 'build' and o.staging_id = b.id),
                                case when b.create_event <= $5 then b.id end) as "prodId",
                       not exists (select 1 from rpminfo x where x.build_id = b.id)
@@ -79,8 +80,10 @@ with record as (select staging_id, digest from staging_sync.owned where kind = '
                 where b.pkg_id = (select id from package where name = $2) and b.version = $3 and b.release = $4
                   and not exists (select 1 from own where own.id = b.id))
 select json_build_object(
-  'own', (select row_to_json(own) from own),
-  'named', (select row_to_json(named) from named),
+  'own', (select row_to_json(x) from (select own.*, p.name, v.name as volume from own
+                                        join package p on p.id = pkg_id join volume v on v.id = volume_id) x),
+  'named', (select row_to_json(x) from (select named.*, p.name, v.name as volume from named
+                                          join package p on p.id = pkg_id join volume v on v.id = volume_id) x),
   'idTaken', exists (select 1 from build where id = $1),
   'included', exists (select 1 from staging_sync.scope_build where build_id = $1),
   'clashes', exists (select 1 from staging_sync.clash where key = 'build/' || $1::bigint and resolved_at is null),
