@@ -8,7 +8,7 @@ import { TestSync } from './support.ts'
 const ids: Record<string, number> = {}
 
 const past = async (world: ProdWorld): Promise<void> => {
-  for (const name of ['rpms', 'anew', 'treeless', 'tree']) {
+  for (const name of ['rpms', 'anew', 'treeless', 'tree', 'reset']) {
     const build = await world.importBuild({
       name,
       version: '1',
@@ -116,5 +116,48 @@ describe('a build that was copied from prod', () => {
     expect(await sweepOne(sync, id)).toMatchObject({ kind: 'failed', code: 'STORAGE_OWN_TREE' })
     await sync.clearQueue()
     expect(await placements(sync, id)).toEqual([])
+  })
+})
+
+describe('a build that was BUILDING when staging was copied', () => {
+  it('comes when prod has completed it', async () => {
+    const { prod } = sync
+    const id = idOf('finishes')
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'unchanged' })
+    await prod.completeBuild(id, { rpms: [{ arch: 'src' }] })
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'applied' })
+    await expectSame(sync, 'finishes-1-1')
+    expect(await stagingRow(sync, 'finishes-1-1')).toMatchObject({ id, state: 1, volume: 'prod' })
+    expect(await sync.clashes(`build/${id}`)).toEqual([])
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'unchanged' })
+  })
+
+  it('and cancelled in staging, as it is done after a copy, comes too', async () => {
+    const { prod, local } = sync
+    const id = idOf('cancelled')
+    await local.cancelBuild(id)
+    await prod.completeBuild(id, { rpms: [{ arch: 'src' }] })
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'applied' })
+    await expectSame(sync, 'cancelled-1-1')
+    expect(await sync.clashes(`build/${id}`)).toEqual([])
+  })
+
+  it('fails in staging when it fails in prod', async () => {
+    const { prod } = sync
+    const id = idOf('fails')
+    await prod.failBuild(id)
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'applied' })
+    expect(await stagingRow(sync, 'fails-1-1')).toMatchObject({ id, state: 3 })
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'unchanged' })
+  })
+})
+
+describe('a build that was COMPLETE when staging was copied, and that its people reset', () => {
+  it('stays reset while held', async () => {
+    const id = idOf('reset')
+    await sync.local.resetBuild(id)
+    expect(await sweepOne(sync, id)).toMatchObject({ kind: 'held' })
+    expect(await stagingRow(sync, 'reset-1-1')).toMatchObject({ id, state: 4 })
+    expect(await sync.clashes(`build/${id}`)).toMatchObject([{ kind: 'removed' }])
   })
 })

@@ -98,7 +98,7 @@ export async function lookAt(
 
   const isComplete = presentRow?.state === BUILD_STATE.complete
   const nvrClash = clashOfNvr(conflicts, prod, row, { tables, wanted: prodTables, matched })
-  const removed = row.kind === 'ours' && !isComplete && wasRemovedHere(standing.own, presentRow, wantedRow)
+  const removed = row.kind === 'ours' && !isComplete && wasRemovedHere(standing.own, tables, wantedRow)
   const removalClash = removed ? clashOfRemoval(conflicts, prod, presentRow as Row) : null
   const blocked =
     [nvrClash, removalClash].find((clash) => clash != null && clash.decision !== 'prod-won') ?? null
@@ -165,11 +165,18 @@ function otherRow(prod: ProdBuild): AgainError {
   )
 }
 
-/** Staging's people deleted, cancelled or reset what we had applied. Of seeded rows only the time tells: a new one is prod's doing. */
-function wasRemovedHere(own: OwnRow | null, present: Row | undefined, wanted: Row): boolean {
+/**
+ * Staging's people deleted, cancelled or reset what we had applied. Of copied rows only the times tell: with another time of creation
+ * it is prod's doing; without content, and with another time of completion, it never was COMPLETE here (it was BUILDING when
+ * staging was copied, and cancelled since).
+ */
+function wasRemovedHere(own: OwnRow | null, { build, rpminfo, archiveinfo }: Tables, wanted: Row): boolean {
   if (own === null) return false
-  if (own.base === null) return present?.creation_time === wanted.creation_time
-  return Object.keys(own.base.cells).length > 0
+  if (own.base !== null) return Object.keys(own.base.cells).length > 0
+  const [present] = build
+  const isEmpty = rpminfo.length === 0 && archiveinfo.length === 0
+  if (isEmpty && present?.completion_time !== wanted.completion_time) return false
+  return present?.creation_time === wanted.creation_time
 }
 
 /**

@@ -70,7 +70,7 @@ export async function removeBuild(
         'BUILD_OTHER_ROW',
         `build ${prod.id}: staging's row changed while it was looked at`,
       )
-    const rows = await removeRows(tx, deps, prod, own.id)
+    const rows = await removeRows(tx, deps, prod, own)
     // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
     const base = { event: own.createEvent, prodEvent: prod.creationEvent, cells: {} }
     await recordOwned(tx, 'build', [{ prodId: prod.id, stagingId: own.id, digest: formatBase(base) }])
@@ -86,6 +86,8 @@ export async function removeBuild(
 /** True when staging's row is already what a removal leaves. */
 function isDone(prod: Build, own: OwnRow): boolean {
   if (prod.state === BUILD_STATE.deleted) return own.state === BUILD_STATE.deleted
+  // Copied while prod was building it: it ends as in prod.
+  if (own.state === BUILD_STATE.building) return prod.state === BUILD_STATE.building
   return own.state !== BUILD_STATE.complete && own.state !== BUILD_STATE.deleted
 }
 
@@ -102,8 +104,11 @@ function clashOf(deps: Deps, prod: Build, use: LocalUse): { clash: Clash | null;
   return { clash, reason: `prod removed it, staging uses it in ${describeUse(use)}` }
 }
 
-async function removeRows(tx: Tx, deps: Deps, prod: Build, stagingId: number): Promise<number> {
+async function removeRows(tx: Tx, deps: Deps, prod: Build, own: OwnRow): Promise<number> {
   const { catalog } = deps
+  const stagingId = own.id
+  // schema.sql completion_sane: what ends has a time of it.
+  const ended = own.state === BUILD_STATE.building ? { completion_time: prod.completionTime } : {}
   const rpmIds = await idsOf(tx, deps, 'rpminfo', stagingId)
   const archiveIds = await idsOf(tx, deps, 'archiveinfo', stagingId)
   const listing = await readListingOfBuild(tx, stagingId)
@@ -117,7 +122,13 @@ async function removeRows(tx: Tx, deps: Deps, prod: Build, stagingId: number): P
     )
     const tagIds = listing.map((entry) => entry.tagId)
     rows += (await applyOps(tx, deps, ops, { keyText: `build/${prod.id}`, prodEvent: null, tagIds })).rows
-    rows += await updateRows(tx, catalog, 'build', ['id'], [{ id: stagingId, state: BUILD_STATE.deleted }])
+    rows += await updateRows(
+      tx,
+      catalog,
+      'build',
+      ['id'],
+      [{ id: stagingId, state: BUILD_STATE.deleted, ...ended }],
+    )
     return rows
   }
   rows += await deleteDependents(tx, catalog, rpmIds, archiveIds)
@@ -138,7 +149,7 @@ async function removeRows(tx: Tx, deps: Deps, prod: Build, stagingId: number): P
     catalog,
     'build',
     ['id'],
-    [{ id: stagingId, state, task_id: null, volume_id: 0 }],
+    [{ id: stagingId, state, task_id: null, volume_id: 0, ...ended }],
   )
   return rows
 }

@@ -8,7 +8,7 @@ import type { Standing } from './standing.ts'
  *
  * | staging has                         | then                                                     |
  * | ----------------------------------- | -------------------------------------------------------- |
- * | our row of it                       | `ours`                                                   |
+ * | our row of it, also one that was BUILDING when staging was copied | `ours`                     |
  * | nothing under its NVR               | `none`: a new row                                        |
  * | its NVR on a row of another of ours | `owned-by`: that key must be converged first (renamed)   |
  * | our row, and its NVR on a local one (a draft was promoted) | `blocked`: held, whatever the policy: neither row can be given up |
@@ -29,7 +29,9 @@ export type BuildRow =
  */
 export function decideRow(prod: ProdBuild, standing: Standing): BuildRow {
   const { own, named, idTaken } = standing
-  const building = [own, named].find((row) => row?.state === BUILD_STATE.building)
+  // A copied row without a record was prod's: its task ended there, and never will in staging.
+  const mine = own?.base === null ? null : own
+  const building = [mine, named].find((row) => row?.state === BUILD_STATE.building)
   if (building != null) {
     throw new KeyError(
       'LOCAL_BUILDING',
