@@ -53,29 +53,44 @@ export class Names {
 
   /**
    * Checks, inside the transaction that uses them, that ids still mean these names: the row has that name, or is
-   * recorded as the one that came from prod (whatever an admin of staging calls it). Throws AgainError NAME_CHANGED and
-   * forgets what was remembered.
+   * recorded as the one that came from prod (whatever an admin of staging calls it). One statement for all kinds. Throws
+   * AgainError NAME_CHANGED and forgets what was remembered.
    */
-  async verify(tx: Tx, kind: NameKind, pairs: ReadonlyMap<string, number>): Promise<void> {
-    if (pairs.size === 0) return
-    const changed = await tx.query<{ name: string; id: number }>(
-      `names.verify.${kind}`,
-      `select r.name, r.id from unnest($1::text[], $2::bigint[]) as r(name, id)
-        where not exists (select 1 from ${NAME_TABLES[kind].table} t where t.id = r.id and (t.name = r.name
-              or exists (select 1 from staging_sync.owned o where o.kind = $3 and o.staging_id = t.id)))`,
-      [[...pairs.keys()], [...pairs.values()], kind],
-    )
+  async verify(tx: Tx, uses: readonly NameUse[]): Promise<void> {
+    if (uses.length === 0) return
+    const changed = await tx.query<{ kind: NameKind; name: string }>('names.verify.all', VERIFY, [
+      uses.map(({ kind }) => kind),
+      uses.map(({ name }) => name),
+      uses.map(({ id }) => id),
+    ])
     if (changed.length === 0) return
-    const names = new Set(changed.map(({ name }) => name))
+    const gone = new Set(changed.map(({ kind, name }) => JSON.stringify([kind, name])))
     for (const key of [...this.#ids.keys()]) {
-      const [cachedKind, , cachedName] = JSON.parse(key) as [string, number | null, string]
-      if (cachedKind === kind && names.has(cachedName)) this.#ids.delete(key)
+      const [kind, , name] = JSON.parse(key) as [NameKind, number | null, string]
+      if (gone.has(JSON.stringify([kind, name]))) this.#ids.delete(key)
     }
-    throw new AgainError('NAME_CHANGED', `${kind} ${[...names].join(', ')} changed in staging`, {
-      detail: { kind, names: [...names] },
-    })
+    const names = changed.map(({ kind, name }) => `${kind} ${name}`).join(', ')
+    throw new AgainError('NAME_CHANGED', `${names} changed in staging`, { detail: { changed } })
   }
 }
+
+/** Staging's id of something that both share by name, as a transaction uses it. */
+export interface NameUse {
+  readonly kind: NameKind
+  readonly name: string
+  readonly id: number
+}
+
+const VERIFY = `
+  select r.kind, r.name from unnest($1::text[], $2::text[], $3::bigint[]) as r(kind, name, id)
+   where not case r.kind ${Object.entries(NAME_TABLES)
+     .map(
+       ([kind, { table }]) => `
+     when '${kind}' then exists (select 1 from ${table} t where t.id = r.id and (t.name = r.name
+          or exists (select 1 from staging_sync.owned o where o.kind = '${kind}' and o.staging_id = t.id)))`,
+     )
+     .join('')}
+     else false end`
 
 function cacheKey(kind: NameKind, item: NamedItem): string {
   return JSON.stringify([kind, item.prodId, item.name])

@@ -139,6 +139,41 @@ describe('staging changing while it is written', () => {
   })
 })
 
+describe("a name that staging's admin gave away after it was looked up", () => {
+  for (const table of ['volume', 'btype', 'archivetypes', 'content_generator', 'users', 'package']) {
+    it(`(${table}) leads no row to the wrong place`, async () => {
+      const { prod, local } = sync
+      const own = `given-${table}`
+      const of = { owner: own, volume: own, cg: own }
+      await prod.addUser(own)
+      await prod.rows(`insert into archivetypes (name, description, extensions) values ($1, 'x', $2)`, [
+        own,
+        own,
+      ])
+      const make = (release: string) =>
+        prod.importBuild({
+          ...of,
+          name: own,
+          version: '1',
+          release,
+          archives: [{ filename: 'a', type: own, btype: own }],
+        })
+      await sweepOne(sync, (await make('1')).id)
+      // Other rows of that name, as by another seed: nothing of them is recorded as prod's.
+      await local.rows(`delete from staging_sync.owned where kind <> 'build' and digest = $1`, [own])
+      const build = await make('2')
+      sync.onStep = async (name) => {
+        if (name !== 'sql.build.begin') return
+        sync.onStep = () => undefined
+        await local.rows(`update ${table} set name = 'old-' || name where name = $1`, [own])
+      }
+      await sweepOne(sync, build.id)
+      await expectSame(sync, build.nvr)
+      expect(await stagingRow(sync, build.nvr)).toMatchObject({ volume: own })
+    })
+  }
+})
+
 describe('files that are missing in the mount', () => {
   it('keep the build from being written, with that reason; it comes when they do', async () => {
     const { prod } = sync

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Names } from '../../src/staging/names.ts'
+import { Names, type NameUse } from '../../src/staging/names.ts'
 import { findOwned, recordOwned } from '../../src/staging/owned.ts'
 import { renameRow } from '../../src/staging/rename.ts'
 import { kojiVersions } from '../support/koji-schema.ts'
 import { FLOOR, makeWorld, openDatabase, run, type World } from './world.ts'
+
+const usesOf = (ids: ReadonlyMap<string, number>): NameUse[] =>
+  [...ids].map(([name, id]) => ({ kind: 'user', name, id }))
 
 const PERSON = { status: 0, usertype: 0 }
 
@@ -160,10 +163,13 @@ describe('names', () => {
     )
     const verify = (): Promise<void> =>
       world.database.transaction('t', async (tx) =>
-        names.verify(tx, 'user', await names.ensure('user', [item])),
+        names.verify(tx, usesOf(await names.ensure('user', [item]))),
       )
     expect(ids.get('carl')).toBe(700)
-    await expect(verify()).rejects.toMatchObject({ code: 'NAME_CHANGED', detail: { names: ['carl'] } })
+    await expect(verify()).rejects.toMatchObject({
+      code: 'NAME_CHANGED',
+      detail: { changed: [{ kind: 'user', name: 'carl' }] },
+    })
     // What was remembered is forgotten: the next round is right.
     await verify()
     expect(await names.ensure('user', [item])).toEqual(new Map([['carl', 701]]))
@@ -172,7 +178,7 @@ describe('names', () => {
   it('verify a row that came from prod whatever it is called', async () => {
     const ids = await names.ensure('user', [{ prodId: 1, name: 'ann', columns: PERSON }])
     await run(world.database, `update users set name = 'ann-staging' where id = 1`)
-    await world.database.transaction('t', (tx) => names.verify(tx, 'user', ids))
+    await world.database.transaction('t', (tx) => names.verify(tx, usesOf(ids)))
   })
 
   it.each([

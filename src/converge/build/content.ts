@@ -20,6 +20,7 @@ import { listingsWith, listingsWithout } from './listings.ts'
 import { type Look, lookAt, prodIds, type Subject } from './look.ts'
 import { settleNamesakes } from './namesakes.ts'
 import { recordBuild } from './record.ts'
+import { namesUsed } from './refs.ts'
 import { nvrOf } from './row.ts'
 import type { Standing } from './standing.ts'
 
@@ -106,7 +107,7 @@ async function write(
   }
   const gate = look.recycled ? { changes: look.changes, stopped: 0 } : await passGate(tx, look.changes)
   await lockChanged(tx, catalog, gate.changes)
-  await deps.names.verify(tx, 'package', new Map([[prod.build.packageName, work.names.packageId]]))
+  await deps.names.verify(tx, namesUsed(prod, work.names, work.stagingVolume))
   const { creationEvent, creationTime } = prod.build
   const { rows, event } = await writeChanges(tx, catalog, gate.changes, {
     event: creationEvent,

@@ -3,7 +3,8 @@ import type { Priority } from '../../model/outcome.ts'
 import type { Archive, Rpm } from '../../model/records.ts'
 import type { Catalog } from '../../staging/catalog.ts'
 import type { Sql } from '../../staging/database.ts'
-import type { NamedItem } from '../../staging/name-kinds.ts'
+import type { NamedItem, NameKind } from '../../staging/name-kinds.ts'
+import type { NameUse } from '../../staging/names.ts'
 import { findOwned } from '../../staging/owned.ts'
 import type { Deps, Owner } from '../deps.ts'
 import { ensureUsers } from '../users.ts'
@@ -60,6 +61,23 @@ export async function ensureNameRefs(
     btypes,
     archiveTypes: types,
   }
+}
+
+/** All names that a build's rows point to, for the transaction that writes them. */
+export function namesUsed({ build }: ProdBuild, names: NameRefs, stagingVolume: string): NameUse[] {
+  const uses: NameUse[] = [
+    { kind: 'package', name: build.packageName, id: names.packageId },
+    { kind: 'volume', name: stagingVolume, id: names.volumeId },
+  ]
+  const add = (kind: NameKind, name: string | null, id: number | null | undefined): void => {
+    if (name !== null && id != null) uses.push({ kind, name, id })
+  }
+  add('user', build.ownerName, names.users.get(build.ownerId))
+  if (build.promoterId !== null) add('user', build.promoterName, names.users.get(build.promoterId))
+  add('content_generator', build.cgName, names.cgId)
+  for (const [name, id] of names.btypes) add('btype', name, id)
+  for (const [name, id] of names.archiveTypes) add('archivetype', name, id)
+  return uses
 }
 
 /** Schemas differ in whether a type knows its compression (schema-upgrade-1.29-1.30.sql); one that is none needs no column. */
