@@ -51,7 +51,11 @@ async function bench(work: Work, options: { concurrency?: number; graceMs?: numb
     sleep: (ms: number, signal: AbortSignal) =>
       new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms)
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+        const end = (): void => {
+          clearTimeout(timer)
+          resolve()
+        }
+        signal.addEventListener('abort', end, { once: true })
       }),
   }
   const breakers = (['database', 'hub', 'storage'] as const).map(
