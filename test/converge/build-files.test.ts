@@ -157,7 +157,7 @@ describe('files without rows', () => {
 })
 
 describe('an error after the commit', () => {
-  for (const at of ['sql.debt.any', 'file.unlink', 'sql.placement.forget']) {
+  for (const at of ['sql.placement.lock', 'file.unlink', 'sql.placement.forget']) {
     it(`(at ${at}) does not replace the outcome of a removal, and what is left is done later`, async () => {
       const name = `after-${at.replaceAll('.', '-')}`
       const build = await made(name)
