@@ -13,6 +13,9 @@ export interface PartPermit {
  */
 export type Probes = { readonly [part in Part]?: () => Promise<void> }
 
+/** Who finds a part down comes back after this at the earliest. */
+const BACK_MS = 200
+
 /** The breakers of all parts that work needs, and what is told of them. */
 export class Breakers {
   readonly #breakers: readonly Breaker[]
@@ -25,13 +28,18 @@ export class Breakers {
     this.#probes = probes
   }
 
+  /** Those that all work waits for; a part with a probe of its own holds only what needs it (`gate`). */
+  get #general(): readonly Breaker[] {
+    return this.#breakers.filter((breaker) => this.#probes[breaker.part] === undefined)
+  }
+
   get healthy(): boolean {
-    return this.#breakers.every((breaker) => breaker.state().failures === 0)
+    return this.#general.every((breaker) => breaker.state().failures === 0)
   }
 
   /** One of them lets a single try through. */
   get probing(): boolean {
-    return this.#breakers.some((breaker) => breaker.state().state === 'half-open')
+    return this.#general.some((breaker) => breaker.state().state === 'half-open')
   }
 
   /** Waits until work may be tried, telling once a second that it does. Throws StopError when the signal aborts. */
@@ -39,8 +47,8 @@ export class Breakers {
     const permits: PartPermit[] = []
     const turning = setInterval(onTurn, 1_000)
     try {
-      for (const breaker of this.#breakers) {
-        permits.push({ part: breaker.part, permit: await this.#acquire(breaker, signal) })
+      for (const breaker of this.#general) {
+        permits.push({ part: breaker.part, permit: await breaker.acquire(signal) })
       }
       return permits
     } finally {
@@ -48,19 +56,27 @@ export class Breakers {
     }
   }
 
-  async #acquire(breaker: Breaker, signal: AbortSignal): Promise<Permit> {
-    for (;;) {
-      const permit = await breaker.acquire(signal)
-      const probe = this.#probes[breaker.part]
-      if (probe === undefined || breaker.state().state !== 'half-open') return permit
-      try {
-        await probe()
-        permit.succeeded()
-        breakerClosed(this.#telemetry, breaker.part)
-      } catch (error) {
-        permit.failed(error)
-        if (!(error instanceof OutageError)) throw error
-      }
+  /**
+   * For work that needs a part with a probe: null when it may begin, else the milliseconds after which to come back. When it is
+   * time the probe is run, by one at a time.
+   */
+  async gate(part: Part, signal: AbortSignal): Promise<number | null> {
+    const breaker = this.#breakers.find((one) => one.part === part)
+    const probe = this.#probes[part]
+    if (breaker === undefined || probe === undefined) return null
+    const { failures, state, retryInMs } = breaker.state()
+    if (failures === 0) return null
+    if (state === 'half-open' || retryInMs > 0) return Math.max(retryInMs, BACK_MS)
+    const permit = await breaker.acquire(signal)
+    try {
+      await probe()
+      permit.succeeded()
+      breakerClosed(this.#telemetry, part)
+      return null
+    } catch (error) {
+      permit.failed(error)
+      if (!(error instanceof OutageError)) throw error
+      return Math.max(breaker.state().retryInMs, BACK_MS)
     }
   }
 

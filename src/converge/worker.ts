@@ -230,6 +230,14 @@ export class Worker {
     const startedMs = performance.now()
     const converger = this.#options.convergers[claim.key.kind] as Converger
     try {
+      // Only builds have files; all other keys go on while the disk is down.
+      const backMs =
+        claim.key.kind === 'build' ? await this.#breakers.gate('storage', this.#hard.signal) : null
+      if (backMs !== null) {
+        this.#breakers.tell(permits, { tried: [], error: null })
+        await this.#giveBack(claim, backMs)
+        return
+      }
       const result = await converger.converge(claim.key, claim, this.#hard.signal)
       this.#breakers.tell(permits, { tried: partsOf(claim, result), error: null })
       if (!result.fenced)
