@@ -101,12 +101,17 @@ describe('staging changing while it is written', () => {
   it('by somebody between our commit and our last look marks the key again', async () => {
     const { prod, local } = sync
     const build = await prod.importBuild(spec('after'))
+    let committed = false
+    let disturbed = false
     sync.onStep = async (name) => {
-      if (name !== 'sql.debt.any') return
+      if (name === 'sql.build.commit') committed = true
+      if (!committed || name !== 'sql.build.standing') return
       sync.onStep = () => undefined
+      disturbed = true
       await local.rows(`update rpminfo set payloadhash = 'other' where build_id = $1`, [build.id])
     }
     await sweepOne(sync, build.id)
+    expect(disturbed).toBe(true)
     await expectSame(sync, build.nvr)
   })
 
