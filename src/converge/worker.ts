@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import {
   AgainError,
   asError,
@@ -25,6 +24,7 @@ import {
 import { Breakers, type PartPermit, type Probes } from './breakers.ts'
 import { DebtPayer } from './debts.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
+import { PARK_AT_ONCE, partsOf, Races } from './endings.ts'
 import { Finisher } from './finisher.ts'
 import { Wake } from './wake.ts'
 
@@ -50,35 +50,11 @@ export interface WorkerOptions {
   readonly onTurn?: () => void
 }
 
-/** Errors after which trying again soon is pointless: a person, another version, or prod must change something. */
-const PARK_AT_ONCE = new Set([
-  'SCHEMA_CANNOT_HOLD',
-  'STORAGE_NAME_UNSAFE',
-  'STORAGE_CLASH',
-  'STORAGE_OWN_TREE',
-  'DRAFT_ID_TAKEN',
-  'OWNED_TWICE',
-  'CELL_INVALID',
-])
-
 /** Well under a lease, so that a slow key keeps it. */
 const RENEW_MS = 15_000
 
 /** Debts of so many milliseconds are paid together. */
 const DEBT_DELAY_MS = 250
-
-/** A race that is lost again and again waits longer each time, up to this. */
-const MAX_RACE_DELAY_MS = 5_000
-
-/** A race that is lost so often in a row is none (a unique value that staging holds for good): it counts against the key. */
-const MAX_RACES = 12
-
-/** The parts that a round has proved to be up, if it met no outage: only builds have files, and only some rounds touch them. */
-function partsOf({ key }: Claim, result: Converged | null): Part[] {
-  const ended = result?.outcome.kind
-  const files = key.kind === 'build' && (ended === 'applied' || ended === 'unchanged')
-  return files ? ['database', 'hub', 'storage'] : ['database', 'hub']
-}
 
 /**
  * Claims keys, converges them, ends the claims. The only loop that does, shared by the live path, catch-up and people.
@@ -93,8 +69,7 @@ export class Worker {
   readonly #finisher: Finisher
   readonly #debts: DebtPayer
   readonly #breakers: Breakers
-  /** How often in a row a key lost a race. */
-  readonly #races = new LRUCache<string, number>({ max: 10_000, ttl: 60_000 })
+  readonly #races: Races
   /** Claims that ended while the database was down. */
   readonly #owed: Claim[] = []
   /** Something may be due: we were told so, or the last claim came back full. Otherwise a free hand need not look. */
@@ -106,6 +81,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#finisher = new Finisher(options.queue)
+    this.#races = new Races(options.random)
     this.#debts = new DebtPayer(options.payDebts, DEBT_DELAY_MS)
     this.#breakers = new Breakers(options.breakers, options.telemetry, options.probes)
     // Every read of every key under way listens to it.
@@ -242,7 +218,7 @@ export class Worker {
       this.#breakers.tell(permits, { tried: partsOf(claim, result), error: null })
       if (!result.fenced)
         await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })
-      this.#races.delete(formatKey(claim.key))
+      this.#races.won(formatKey(claim.key))
       if (result.fenced) this.#debts.due()
       this.#report(claim, result, performance.now() - startedMs)
     } catch (error) {
@@ -270,15 +246,13 @@ export class Worker {
       return
     }
     if (error instanceof AgainError) {
-      const lost = (this.#races.get(formatKey(claim.key)) ?? 0) + 1
-      if (lost < MAX_RACES) {
-        this.#races.set(formatKey(claim.key), lost)
+      const delayMs = this.#races.lost(formatKey(claim.key))
+      if (delayMs !== null) {
         const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
         convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
-        await this.#giveBack(claim, this.#raceDelayMs(lost))
+        await this.#giveBack(claim, delayMs)
         return
       }
-      this.#races.delete(formatKey(claim.key))
     }
     // Its claim is given back with all others, once nothing more is begun.
     if (error instanceof SafetyError) throw error
@@ -290,10 +264,6 @@ export class Worker {
     const park = PARK_AT_ONCE.has(code)
     keyFailed(telemetry, claim.key, { error, attempts: claim.attempts + 1, parked: park })
     await this.#orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
-  }
-
-  #raceDelayMs(lost: number): number {
-    return Math.min(MAX_RACE_DELAY_MS, 10 * 2 ** Math.min(lost, 10)) * (0.5 + this.#options.random() / 2)
   }
 
   #giveBack(claim: Claim, delayMs: number): Promise<void> {
