@@ -1,15 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  AgainError,
-  asError,
-  FenceError,
-  OutageError,
-  type Part,
-  SafetyError,
-  StopError,
-  SyncError,
-} from '../errors.ts'
+import { AgainError, asError, FenceError, OutageError, SafetyError, StopError, SyncError } from '../errors.ts'
 import { formatKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
