@@ -240,14 +240,17 @@ test('a SafetyError ends all work: what others do meanwhile finds its claim gone
   })
   let fence: unknown = null
   let begun = 0
-  const it: Bench = await bench(async (key, claim) => {
-    begun += 1
-    if (key.kind === 'tag') throw new SafetyError('HUB_WRONG', 'another hub')
-    await waiting
-    // As an applying transaction ends.
-    fence = await it.queue.finish([{ claim, outcome: UNCHANGED }])
-    return { outcome: UNCHANGED, unmet: [], fenced: true }
-  })
+  const it: Bench = await bench(
+    async (key, claim) => {
+      begun += 1
+      if (key.kind === 'tag') throw new SafetyError('HUB_WRONG', 'another hub')
+      await waiting
+      // As an applying transaction ends.
+      fence = await it.queue.finish([{ claim, outcome: UNCHANGED }])
+      return { outcome: UNCHANGED, unmet: [], fenced: true }
+    },
+    { graceMs: 60_000 },
+  )
   await it.worker.mark(live(build(1)))
   await expect.poll(() => begun).toBe(1)
   await it.worker.mark(live(tag(1)))
