@@ -63,6 +63,8 @@ export class Worker {
   readonly #races: Races
   /** Claims that ended while the database was down. */
   readonly #owed: Claim[] = []
+  /** The database was down: the answer to a claim may have been lost with it. */
+  #lostAnswers = false
   /** Something may be due: we were told so, or the last claim came back full. Otherwise a free hand need not look. */
   #more = true
   #fatal: unknown = null
@@ -96,7 +98,10 @@ export class Worker {
       this.wake()
       return
     }
-    const claims = await this.#options.queue.markAndClaim(marks)
+    const claims = await this.#options.queue.markAndClaim(marks).catch((error: unknown) => {
+      this.#lostAnswers = true
+      throw error
+    })
     if (this.#running && this.#fatal === null) for (const claim of claims) this.#start(claim, [])
     // It has stopped meanwhile: nobody would wait for what is started now.
     else await this.#quietly(() => this.#options.queue.release(claims, { delayMs: 0 }))
@@ -139,11 +144,12 @@ export class Worker {
       }
     } catch (error) {
       this.#more = true
+      this.#lostAnswers = true
       this.#breakers.tell(permits, { tried: ['database'], error })
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
     }
-    await this.#settleOwed()
+    await this.#settleOwed(claims)
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
       this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
@@ -232,6 +238,7 @@ export class Worker {
       return
     }
     if (error instanceof OutageError) {
+      if (error.part === 'database') this.#lostAnswers = true
       keyReturned(telemetry, claim.key, error)
       await this.#giveBack(claim, 500)
       return
@@ -267,7 +274,14 @@ export class Worker {
     if (!told) this.#owed.push(claim)
   }
 
-  async #settleOwed(): Promise<void> {
+  async #settleOwed(fresh: readonly Claim[]): Promise<void> {
+    if (this.#lostAnswers) {
+      this.#lostAnswers = false
+      const ended = await this.#quietly(() =>
+        this.#options.queue.endLost([...this.#active.values(), ...this.#owed, ...fresh]),
+      )
+      if (ended) this.#more = true
+    }
     if (this.#owed.length === 0) return
     const owed = this.#owed.splice(0)
     const told = await this.#quietly(() => this.#options.queue.release(owed, { delayMs: 0 }))
@@ -280,6 +294,7 @@ export class Worker {
       await work()
       return true
     } catch (error) {
+      this.#lostAnswers = true
       this.#breakers.tell([], { tried: [], error })
       return false
     }

@@ -125,6 +125,17 @@ export class PostgresQueue implements Queue {
     await this.#racing(() => release(this.#database, claims, options.delayMs))
   }
 
+  async endLost(held: readonly Claim[]): Promise<number> {
+    const rows = await this.#database.query(
+      'queue.end-lost',
+      `update staging_sync.queue set lease_until = clock_timestamp()
+        where claimed_by = $1 and lease_until > clock_timestamp() and token <> all($2::bigint[]) returning 1`,
+      [this.#options.holder, held.map(({ token }) => token)],
+      { prepare: false },
+    )
+    return rows.length
+  }
+
   async renew(claims: readonly Claim[]): Promise<Claim[]> {
     if (claims.length === 0) return []
     const held = await this.#racing(() => renew(this.#database, claims, this.#timing.leaseMs))

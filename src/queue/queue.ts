@@ -67,6 +67,11 @@ export interface Queue {
   fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void>
   /** Gives the claims back, counting nothing (shutdown, outage, race), due again after `delayMs`. */
   release(claims: readonly Claim[], options: { delayMs: number }): Promise<void>
+  /**
+   * Ends the leases of this holder's claims that are not among those: after an outage, when the answer to a claim may have been
+   * lost. Returns how many. Should one be under way after all, its fence fails and the key is converged once more.
+   */
+  endLost(held: readonly Claim[]): Promise<number>
   /** Lengthens the leases of what is still being worked on. Returns the claims that were lost. */
   renew(claims: readonly Claim[]): Promise<Claim[]>
   /** Milliseconds until the next key is due by its schedule, 0 or less: now; null: nothing is scheduled. */

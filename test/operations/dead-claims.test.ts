@@ -36,3 +36,15 @@ it('ends the claims of killed daemons of this host, and of no other', async () =
   const claims = await me.queue.claim(10)
   expect(claims.map(({ key }) => key)).toEqual([{ kind: 'build', buildId: 1 }])
 })
+
+it('ends claims whose answer was lost, and no other', async () => {
+  const mine = await queueOf('lost.example.org:7')
+  const other = await queueOf('lost.example.org:8')
+  const mark = (buildId: number) => [{ key: { kind: 'build', buildId }, priority: 'live' }] as const
+  const held = await mine.queue.markAndClaim(mark(11))
+  await mine.queue.markAndClaim(mark(12))
+  await other.queue.markAndClaim(mark(13))
+  expect(await mine.queue.endLost(held)).toBe(1)
+  const claims = await other.queue.claim(10)
+  expect(claims.map(({ key }) => key)).toEqual([{ kind: 'build', buildId: 12 }])
+})
