@@ -43,7 +43,7 @@ export async function owe(tx: Tx, { tagIds, lastEvent }: Owed): Promise<void> {
 }
 
 /**
- * Pays all debts that are committed, ours and those that a crash left: after each applying commit, and at start.
+ * Pays all debts that are committed, ours and those that a crash left: soon after applying commits, and at start.
  * Where no event was taken after a debt's last one, it only clears it. Returns the tags that were announced.
  */
 export async function payDebts(database: Database, catalog: Catalog, userId: number): Promise<number[]> {
