@@ -28,8 +28,9 @@ export function timestampOfText(text: string): Timestamp {
 }
 
 /**
- * From seconds since 1970 as the hub's `*_ts` doubles have them. A double is fine enough to name each microsecond
- * for the next 200 years, so this is exact. Throws TIME_INVALID.
+ * From seconds since 1970 as the hub's `*_ts` doubles have them. Exact below 2^32 seconds (until 2106-02-07): there a
+ * double is fine enough to name each microsecond. Later times, as far as 2^53 microseconds (2255), come out within 1
+ * microsecond of what the hub's database has. Throws TIME_INVALID, also beyond that.
  */
 export function timestampOfSeconds(seconds: number): Timestamp {
   const micros = Math.round(seconds * 1e6)
