@@ -84,16 +84,25 @@ interface Edge {
   readonly typeOnly: boolean
 }
 
+const DECLARATION = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"]*?\sfrom\s+)?['"](\.[^'"]+)['"]/g
+/** `import()`, of a value or in a type; what it imports must be a text that can be read here. */
+const EXPRESSION = /\bimport\s*\(\s*(?:\/\*[\s\S]*?\*\/\s*)?(['"`]?)([^'"`)]*)\1/g
+
 /** Every relative import of a source text that leaves its own part. */
 function edgesOf(file: string, text: string): Edge[] {
-  const edges: Edge[] = []
-  const pattern = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"]*?\sfrom\s+)?['"](\.[^'"]+)['"]/g
-  for (const match of text.matchAll(pattern)) {
-    const to = partOf(join(file, '..', match[2] ?? ''))
-    const from = partOf(file)
-    if (to !== from) edges.push({ from, to, file: relative(root, file), typeOnly: match[1] !== undefined })
-  }
-  return edges
+  const from = partOf(file)
+  const found = [
+    ...[...text.matchAll(DECLARATION)].map(([, type, path]) => ({ path, typeOnly: type !== undefined })),
+    ...[...text.matchAll(EXPRESSION)].map(([whole, quote, path]) => {
+      if (quote === '' || path?.includes('${')) throw new Error(`${relative(root, file)}: ${whole}: of what?`)
+      return { path, typeOnly: false }
+    }),
+  ]
+  return found.flatMap(({ path = '', typeOnly }) => {
+    if (!path.startsWith('.')) return []
+    const to = partOf(join(file, '..', path))
+    return to === from ? [] : [{ from, to, file: relative(root, file), typeOnly }]
+  })
 }
 
 function forbidden(edge: Edge): boolean {
@@ -122,5 +131,23 @@ describe('imports run one way', () => {
     const [plain] = edgesOf(join(root, 'hub', 'x.ts'), "import { Bus } from '../bus/subscriber.ts'")
     const [again] = edgesOf(join(root, 'bus', 'x.ts'), "export { Database } from '../staging/database.ts'")
     expect([plain, again].map((edge) => edge !== undefined && forbidden(edge))).toEqual([true, true])
+  })
+
+  it('would see one that is imported when it is needed, and refuses one that it cannot read', () => {
+    const file = join(root, 'hub', 'x.ts')
+    const edges = [
+      "const { Bus } = await import('../bus/subscriber.ts')",
+      'type Bus = import("../bus/subscriber.ts").Bus',
+      "void import(\n  /* late */ '../bus/subscriber.ts'\n)",
+    ].flatMap((text) => edgesOf(file, text))
+    expect(edges.map(forbidden)).toEqual([true, true, true])
+    expect(edgesOf(file, "await import('node:fs'); await import('./near.ts')")).toEqual([])
+    for (const text of ['await import(path)', `await import(\`../\${part}/x.ts\`)`])
+      expect(() => edgesOf(file, text)).toThrow('of what?')
+  })
+
+  it('sees the one that the program has', () => {
+    const file = join(root, 'cli', 'open.ts')
+    expect(edgesOf(file, readFileSync(file, 'utf8')).map(({ to }) => to)).toContain('context.ts')
   })
 })

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AgainError, asError, ConfigError, OutageError, SafetyError, StopError } from '../errors.ts'
 import type { Mark } from '../model/outcome.ts'
+import type { TopicName } from '../model/topics.ts'
 import { mergeMarks } from './hints.ts'
-import type { TopicName } from './topics.ts'
 
 /** A message that has keys, as it waits to be marked. */
 export interface Entry {

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { TopicLabel } from '../model/topics.ts'
 import {
   buildStateChangeSchema,
   oldRpmSignSchema,
@@ -12,7 +13,7 @@ import {
 } from './bodies.ts'
 import { anyObject, reasonOf } from './fields.ts'
 import type { BusMessage } from './source.ts'
-import { classifyTopic, normalisePrefix, type TopicLabel } from './topics.ts'
+import { classifyTopic, normalisePrefix } from './topics.ts'
 
 /** A Koji message with its checked members: what any era tells about which thing may have changed. */
 export type KojiMessage =

@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import { asError, SyncError } from '../errors.ts'
+import type { TopicLabel } from '../model/topics.ts'
 import { Backlog, type Entry, type LossReason, type MarkMessages } from './backlog.ts'
 import { type Decoded, Decoder, type DecoderOptions, type KojiMessage } from './decode.ts'
 import { hintsOf, type KnownIds } from './hints.ts'
 import type { BusMessage, BusSource, SourceEvents } from './source.ts'
-import { labelOf, normalisePrefix, type TopicLabel } from './topics.ts'
+import { labelOf, normalisePrefix } from './topics.ts'
 
 /** What became of one message. `reason` is from a closed list, but for the names of our own schemas' members in it. */
 export interface MessageOutcome {

@@ -7,6 +7,7 @@ import {
   catchUpStarted,
   type Telemetry,
 } from '../telemetry/events.ts'
+import type { CatchUpReason } from '../telemetry/labels.ts'
 
 /** What catch-up did. */
 export interface CaughtUp {
@@ -38,7 +39,7 @@ export class CatchUpLoop {
     this.#options = options
   }
 
-  request(reason: string): void {
+  request(reason: CatchUpReason): void {
     catchUpRequested(this.#options.telemetry, reason)
     this.#requested = true
     this.#wake?.()

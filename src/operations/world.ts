@@ -12,6 +12,7 @@ import type { Migration } from '../staging/migration.ts'
 import type { StorageCheckOptions } from '../storage/check.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
+import type { CatchUpReason } from '../telemetry/labels.ts'
 import type { CaughtUp } from './catch-up-loop.ts'
 
 /**
@@ -56,6 +57,6 @@ export interface Engine {
 
 export interface BusHandlers {
   readonly mark: (marks: readonly Mark[]) => Promise<void>
-  readonly catchUp: (reason: string) => void
+  readonly catchUp: (reason: CatchUpReason) => void
   readonly packageId: (name: string) => number | null
 }

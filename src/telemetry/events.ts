@@ -2,7 +2,9 @@ import type { OutageError, Part } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
 import { formatKey, type Key } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
+import type { TopicLabel } from '../model/topics.ts'
 import {
+  type CatchUpReason,
   CLASH_STATES,
   type ClashState,
   type HubOutcome,
@@ -47,7 +49,7 @@ export function safetyStopped({ log, metrics }: Telemetry, error: Error): void {
 
 export function messageHandled(
   { log, metrics }: Telemetry,
-  message: { topic: string; outcome: MessageOutcomeLabel; reason: string },
+  message: { topic: TopicLabel; outcome: MessageOutcomeLabel; reason: string },
 ): void {
   const { topic, outcome, reason } = message
   metrics.messages.inc({ topic, outcome })
@@ -142,7 +144,7 @@ export function queueMeasured({ metrics }: Telemetry, sample: QueueSample): void
   metrics.setQueue(sample)
 }
 
-export function catchUpRequested({ log, metrics }: Telemetry, reason: string): void {
+export function catchUpRequested({ log, metrics }: Telemetry, reason: CatchUpReason): void {
   metrics.catchUpRequested.inc({ reason: metrics.reasonLabel(reason) })
   log.debug({ reason }, 'catch-up requested')
 }

@@ -1,6 +1,7 @@
 import type { Part } from '../errors.ts'
 import type { KeyKind } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
+import { TOPIC_NAMES, type TopicLabel } from '../model/topics.ts'
 
 /** How a key's round ended: an outcome, or an error's way. */
 export type KeyOutcome = Outcome['kind'] | 'failed' | 'parked' | 'lost' | 'outage'
@@ -10,6 +11,9 @@ export type MessageOutcomeLabel = 'marked' | 'ignored' | 'duplicate' | 'refused'
 
 /** How a request to the hub ended. `fault`: it answered, with a fault; `outage`: it did not, or not in XML-RPC. */
 export type HubOutcome = 'ok' | 'fault' | 'outage' | 'aborted'
+
+/** Why catch-up was asked for; what the bus tells, and more. */
+export type CatchUpReason = (typeof ZERO_LABELS.catchUpReasons)[number]
 
 /** Numbers of the queue; the shape of `QueueStats`. */
 export interface QueueSample {
@@ -57,18 +61,7 @@ const HUB_OUTCOMES: Record<HubOutcome, true> = { ok: true, fault: true, outage: 
 
 /** Label values that are known beforehand: their series exist from the start, so that a rate is never missing. */
 export const ZERO_LABELS = {
-  topics: [
-    'build.state.change',
-    'tag',
-    'untag',
-    'package.list.change',
-    'rpm.sign',
-    'build.promote',
-    'repo.init',
-    'repo.done',
-    'task.state.change',
-    'unknown',
-  ],
+  topics: [...TOPIC_NAMES, 'unknown'] satisfies TopicLabel[],
   messageOutcomes: Object.keys(MESSAGE_OUTCOMES) as MessageOutcomeLabel[],
   kinds: Object.keys(KINDS) as KeyKind[],
   keyOutcomes: Object.keys(KEY_OUTCOMES) as KeyOutcome[],

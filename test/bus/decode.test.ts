@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Decoded, Decoder } from '../../src/bus/decode.ts'
-import { TOPIC_NAMES } from '../../src/bus/topics.ts'
+import { TOPIC_NAMES } from '../../src/model/topics.ts'
 import { PREFIX } from './samples.ts'
 
 const options = { topicPrefix: PREFIX, instance: 'primary', baseUrl: 'https://koji.fedoraproject.org' }
