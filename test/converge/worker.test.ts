@@ -12,6 +12,7 @@ import { migrate } from '../../src/staging/migration.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeWorld, run as sql, type World } from '../staging/world.ts'
+import { type AnswerThief, answerThief } from '../support/answer-thief.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
@@ -32,8 +33,16 @@ interface Bench {
 }
 
 /** A worker with the real queue and breakers, whose convergers do what the test says. */
-async function bench(work: Work, options: { concurrency?: number; graceMs?: number } = {}): Promise<Bench> {
-  const world: World = await makeWorld('1.35.0')
+async function bench(
+  work: Work,
+  options: {
+    concurrency?: number
+    graceMs?: number
+    leaseMs?: number
+    way?: (url: string) => Promise<string>
+  } = {},
+): Promise<Bench> {
+  const world: World = await makeWorld('1.35.0', options.way)
   closers.push(() => world.close())
   await migrate(world.database, queueMigrations)
   const queue = new PostgresQueue({
@@ -41,7 +50,13 @@ async function bench(work: Work, options: { concurrency?: number; graceMs?: numb
     holder: 'test',
     random: () => 0,
     monotonicMs: () => performance.now(),
-    timing: { backoffBaseMs: 20, backoffCeilingMs: 40, fullScanMs: 0, maxAttempts: 3 },
+    timing: {
+      backoffBaseMs: 20,
+      backoffCeilingMs: 40,
+      fullScanMs: 0,
+      maxAttempts: 3,
+      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+    },
   })
   const lines: Bench['lines'] = []
   const log = createLog({ level: 'debug', form: 'json', write: (line) => lines.push(JSON.parse(line)) })
@@ -158,7 +173,7 @@ test('a lost race is tried again, later each time, and counts nothing', async ()
     return { kind: 'applied', rows: 1 }
   })
   await it.worker.mark(live(build(1)))
-  await expect.poll(it.rows, { timeout: 5_000 }).toEqual([])
+  await expect.poll(it.rows).toEqual([])
   expect(at).toHaveLength(6)
   const [first = 0, , , , , last = 0] = at.map((time, n) => time - (at[n - 1] ?? time))
   expect(last).toBeGreaterThan(first + 100)
@@ -193,7 +208,7 @@ test('an outage opens the breaker of its part alone, counts against no key, and 
   expect(await it.metric('breaker_open', { part: 'storage' })).toBe(0)
   expect((await it.rows()).every((row) => row.attempts === 0 && row.parked === false)).toBe(true)
   down = false
-  await expect.poll(it.rows, { timeout: 5_000 }).toEqual([])
+  await expect.poll(it.rows).toEqual([])
   expect(await it.metric('breaker_open', { part: 'hub' })).toBe(0)
   expect(await it.metric('outages_total', { part: 'hub' })).toBe(1)
 })
@@ -208,13 +223,11 @@ test('a key that touches no files does not tell that the disk is well', async ()
   await expect.poll(() => it.metric('breaker_open', { part: 'storage' })).toBe(1)
   await it.worker.mark(live(tag(1), tag(2), tag(3)))
   // Yet they are done meanwhile.
-  await expect
-    .poll(async () => (await it.rows()).map((row) => row.key), { timeout: 5_000 })
-    .toEqual(['build/1'])
+  await expect.poll(async () => (await it.rows()).map((row) => row.key)).toEqual(['build/1'])
   expect(await it.metric('breaker_open', { part: 'storage' })).toBe(1)
   expect(await it.metric('outages_total', { part: 'storage' })).toBe(1)
   mended = true
-  await expect.poll(it.rows, { timeout: 5_000 }).toEqual([])
+  await expect.poll(it.rows).toEqual([])
   expect(await it.metric('breaker_open', { part: 'storage' })).toBe(0)
 })
 
@@ -230,8 +243,33 @@ test('a database that is found to be up with nothing to do is told to be up', as
   await it.worker.mark(live(build(1)))
   await expect.poll(() => it.metric('outages_total', { part: 'database' })).toBe(1)
   await expect.poll(() => it.metric('breaker_open', { part: 'database' })).toBe(0)
-  await expect.poll(it.rows, { timeout: 5_000 }).toEqual([])
+  await expect.poll(it.rows).toEqual([])
 })
+
+test.each([
+  ['claimed', 'update staging_sync.queue q set\n    token'],
+  ['marked and claimed', 'queue.mark-and-claim'],
+])(
+  'a key is not left to its lease when the answer that tells that it is %s is lost',
+  async (how, statement) => {
+    let thief: AnswerThief | undefined
+    const it = await bench(async () => UNCHANGED, {
+      // Nothing but the worker itself can end a claim while this test lasts.
+      leaseMs: 3_600_000,
+      way: async (url) => {
+        thief = await answerThief(url)
+        closers.push(() => thief?.close())
+        return thief.url
+      },
+    })
+    const lost = thief?.steal(statement, 'build/1')
+    if (how === 'claimed') await it.queue.mark(live(build(1)))
+    else await expect(it.worker.mark(live(build(1)))).rejects.toMatchObject({ name: 'OutageError' })
+    await lost
+    await expect.poll(it.rows).toEqual([])
+    expect(await it.metric('keys_total', { outcome: 'unchanged' })).toBe(1)
+  },
+)
 
 test('a SafetyError ends all work: what others do meanwhile finds its claim gone, nothing more is begun', async () => {
   let release = (): void => {}
@@ -319,7 +357,7 @@ test('who waits for a key is woken by its round, also when that key will look ag
   })
   await it.queue.mark([{ key: tag(1), priority: 'live' }])
   await it.queue.mark([{ key: build(1), priority: 'live', expect: [{ subject: 'state', claim: '1' }] }])
-  await expect.poll(() => order.slice(0, 2), { timeout: 3_000 }).toEqual(['build', 'tag'])
+  await expect.poll(() => order.slice(0, 2)).toEqual(['build', 'tag'])
 })
 
 async function sqlWaits(it: Bench): Promise<boolean> {
