@@ -1,4 +1,5 @@
 import type { Tx } from './database.ts'
+import { spendGrant } from './removal-grants.ts'
 
 /** The window over which inferred removals are counted. */
 const WINDOW = `interval '1 hour'`
@@ -14,7 +15,10 @@ const REMOVALS_SHARE = 0.05
  * share. `kind` is the name of a versioned table or a kind of `staging_sync.owned`. What was allowed counts only if
  * the transaction commits. Takes the kind's gate, so ask for it before taking locks of Koji's rows.
  *
- * `ownedTotal`: rows of that kind that are ours; estimated, if need be, when absent.
+ * What is over the budget is taken from what a person allowed for a reconcile that runs (`removal-grants.ts`).
+ *
+ * `ownedTotal`: rows of that kind that are ours; when absent as counted last (`owned-counts.ts`), and the floor alone where
+ * nobody has counted yet.
  */
 export async function spendRemovals(
   tx: Tx,
@@ -37,7 +41,7 @@ export async function spendRemovals(
   const used = spent?.count ?? 0
   let budget = REMOVALS_FLOOR
   if (used + count > budget) {
-    const owned = ownedTotal ?? (await estimateRows(tx, kind)) + used
+    const owned = ownedTotal ?? (await readCount(tx, kind))
     budget = Math.max(budget, Math.floor(owned * REMOVALS_SHARE))
   }
   const allowed = Math.max(0, Math.min(count, budget - used))
@@ -49,18 +53,16 @@ export async function spendRemovals(
       [kind, allowed],
     )
   }
-  return { allowed }
+  // Beside the hourly budget: a person has looked at these.
+  return { allowed: allowed < count ? allowed + (await spendGrant(tx, count - allowed)) : allowed }
 }
 
-/** The table behind a kind; a versioned table is its own kind. */
-const TABLES: Readonly<Record<string, string>> = { rpm: 'rpminfo', archive: 'archiveinfo' }
-
-/** By the planner's statistics: counting would scan a table of Koji's while the gate is held. */
-async function estimateRows(tx: Tx, kind: string): Promise<number> {
+/** Counted beforehand: counting would scan a table of Koji's while the gate is held. */
+async function readCount(tx: Tx, kind: string): Promise<number> {
   const [row] = await tx.query<{ count: number }>(
-    'removals.estimate',
-    'select greatest(0, reltuples)::bigint as count from pg_class where oid = to_regclass($1)',
-    [TABLES[kind] ?? kind],
+    'removals.owned-count',
+    'select count from staging_sync.owned_count where kind = $1',
+    [kind],
   )
   return row?.count ?? 0
 }

@@ -131,4 +131,32 @@ export const stagingMigrations: readonly Migration[] = [
         'Versioned rows that staging''s people made and that equal prod''s: ours from then on; by natural key and create_event';
     `,
   },
+  {
+    id: 'staging-004-removals',
+    sql: `
+      create table staging_sync.owned_count (
+        kind text primary key,
+        count bigint not null,
+        counted_at timestamptz not null default clock_timestamp()
+      );
+      comment on table staging_sync.owned_count is
+        'Rows of each kind that are ours, counted once a day: what the budget of inferred removals is a share of';
+
+      create table staging_sync.removal_grant (
+        id bigserial primary key,
+        holder text not null,
+        rows bigint not null check (rows > 0),
+        used bigint not null default 0,
+        granted_by text not null,
+        host text not null,
+        pid integer not null,
+        granted_at timestamptz not null default clock_timestamp(),
+        seen timestamptz not null default clock_timestamp(),
+        ended_at timestamptz
+      );
+      create index removal_grant_open on staging_sync.removal_grant (id) where ended_at is null;
+      comment on table staging_sync.removal_grant is
+        'Inferred removals beyond the budget that a person allowed for one reconcile (holder), and how many were made';
+    `,
+  },
 ]

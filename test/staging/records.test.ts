@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { convergeMigrations } from '../../src/converge/migrations.ts'
 import { exitCodeOf } from '../../src/errors.ts'
 import { countClashes, listClashes, recordClashes, resolveClashes } from '../../src/staging/clashes.ts'
 import { getCursor, setCursor } from '../../src/staging/cursor.ts'
 import { beatDaemon, joinDaemons, leaveDaemons, listDaemons } from '../../src/staging/daemons.ts'
 import { pruneHandled, recordHandled } from '../../src/staging/handled.ts'
 import { chooseIds } from '../../src/staging/ids.ts'
+import { migrate } from '../../src/staging/migration.ts'
 import { countOwned, findByStagingId, findOwned, forgetOwned, recordOwned } from '../../src/staging/owned.ts'
+import { refreshOwnedCounts } from '../../src/staging/owned-counts.ts'
 import {
   confirmPlacement,
   intendPlacement,
@@ -14,6 +17,7 @@ import {
   takeAway,
 } from '../../src/staging/placements.ts'
 import { REMOVALS_FLOOR, spendRemovals } from '../../src/staging/removal-budget.ts'
+import { endGrant, grantRemovals, keepGrant } from '../../src/staging/removal-grants.ts'
 import { pinSetting } from '../../src/staging/settings.ts'
 import { FLOOR, makeWorld, run, type World } from './world.ts'
 
@@ -129,6 +133,79 @@ describe('the budget of inferred removals', () => {
     await run(database, `update staging_sync.removal set removed_at = removed_at - interval '61 minutes'`)
     expect(await spend(1_500)).toBe(REMOVALS_FLOOR)
     expect(await database.transaction('t', (tx) => spendRemovals(tx, 'build', 5))).toEqual({ allowed: 5 })
+  })
+})
+
+describe('the share of what is ours', () => {
+  it('is of rows that are ours, not of the table, as they were counted last', async () => {
+    const { database } = world
+    await migrate(database, convergeMigrations)
+    await run(
+      database,
+      `insert into tag (id, name) select 9000000 + g, 'share-' || g from generate_series(0, 1) g`,
+    )
+    // 30,000 of staging's own beside 24,000 of ours: 5 % of ours is 1,200.
+    await run(
+      database,
+      `insert into tag_extra (tag_id, key, value, create_event, creator_id)
+       select 9000000, 'k' || g, '1', (select get_event()), case when g <= 24000 then $1::int else 0 end
+         from generate_series(1, 54000) g`,
+      [world.userId],
+    )
+    const spend = (count: number) =>
+      database.transaction('t', (tx) => spendRemovals(tx, 'tag_extra', count)).then(({ allowed }) => allowed)
+    expect(await spend(1_100)).toBe(1_000)
+    await refreshOwnedCounts(database, { userId: world.userId, seedEvent: null })
+    expect(await spend(1_100)).toBe(200)
+    await run(database, 'delete from tag_extra where tag_id = 9000000')
+    await refreshOwnedCounts(database, { userId: world.userId, seedEvent: null })
+    expect(
+      await run(database, `select count from staging_sync.owned_count where kind = 'tag_extra'`),
+    ).toEqual([{ count: 24_000 }])
+    await refreshOwnedCounts(database, { userId: world.userId, seedEvent: null }, 0)
+    expect(
+      await run(database, `select count from staging_sync.owned_count where kind = 'tag_extra'`),
+    ).toEqual([{ count: 0 }])
+  })
+})
+
+describe('what a person allowed beyond the budget', () => {
+  it('is spent after the budget, once, by whoever works, until the reconcile ends or was cut off', async () => {
+    const { database } = world
+    const spend = (count: number) =>
+      database
+        .transaction('t', (tx) => spendRemovals(tx, 'group_config', count))
+        .then(({ allowed }) => allowed)
+    const by = { user: 'ann', host: 'here', pid: 1 }
+    for (const rows of [0, -1, 1.5, Number.NaN]) {
+      await expect(grantRemovals(database, 'r1', rows, by)).rejects.toMatchObject({
+        code: 'REMOVALS_INVALID',
+      })
+    }
+    await grantRemovals(database, 'r1', 300, by)
+    expect(await spend(1_100)).toBe(1_100)
+    const failing = database.transaction('t', async (tx) => {
+      await spendRemovals(tx, 'group_config', 100)
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(await Promise.all([spend(150), spend(150)].map((one) => one.catch(() => 0)))).toContain(150)
+    expect(await endGrant(database, 'r1')).toBeGreaterThanOrEqual(250)
+    expect(await spend(1)).toBe(0)
+    await grantRemovals(database, 'r2', 5, by)
+    await run(
+      database,
+      `update staging_sync.removal_grant set seen = now() - interval '2 minutes' where holder = 'r2'`,
+    )
+    expect(await spend(1)).toBe(0)
+    await keepGrant(database, 'r2')
+    expect(await spend(9)).toBe(5)
+    expect(
+      await run(
+        database,
+        'select holder, rows, used, granted_by, host from staging_sync.removal_grant order by id desc limit 1',
+      ),
+    ).toEqual([{ holder: 'r2', rows: 5, used: 5, granted_by: 'ann', host: 'here' }])
   })
 })
 
