@@ -44,12 +44,14 @@ const TABLE_ORDER: readonly VersionedName[] = [
 
 export interface Applied {
   readonly rows: number
-  readonly lastEvent: number | null
+  /** The writes are sent; this must be awaited, with what else is sent, before the transaction ends. */
+  readonly written: Promise<unknown>
 }
 
 /**
  * Writes ops in the caller's transaction: locks what will be revoked (one ordered NOWAIT statement a table), takes one fresh
- * event a slot, revokes, creates, notes the checkpoint of the key, and owes the repo race of the touched tags.
+ * event a slot, revokes, creates, notes the checkpoint of the key, and owes the repo race of the touched tags. All of it goes
+ * to the server in two flights.
  *
  * `prodEvent` is the newest event of the key in prod that is shown after this; null when it is not known. `whole` false: not
  * everything up to it is shown.
@@ -60,40 +62,38 @@ export async function applyOps(
   ops: readonly Op[],
   about: { keyText: string; prodEvent: number | null; whole?: boolean; tagIds: readonly number[] },
 ): Promise<Applied> {
-  if (ops.length === 0) return { rows: 0, lastEvent: null }
+  if (ops.length === 0) return { rows: 0, written: Promise.resolve() }
   const { catalog, owner } = deps
   const tables = TABLE_ORDER.filter((table) => ops.some((op) => op.table === table))
-  for (const table of tables) {
+  const slots = [...new Set(ops.map((op) => op.slot))].sort((a, b) => a - b)
+  const locked = tables.map(async (table) => {
     const rows = ops.flatMap((op) => (op.kind === 'revoke' && op.table === table ? [op.row] : []))
     if (rows.length > 0) await lockActive(tx, catalog, table, rows)
-  }
-  const slots = [...new Set(ops.map((op) => op.slot))].sort((a, b) => a - b)
-  const events = await allocate(tx, slots.length)
+  })
+  const [events] = await Promise.all([allocate(tx, slots.length), ...locked])
   const eventOf = new Map(slots.map((slot, i) => [slot, events[i] as number]))
   const at = (op: Op): number => eventOf.get(op.slot) as number
 
+  const writes: Promise<unknown>[] = []
   for (const table of tables) {
     const revokes = ops.flatMap((op) =>
       op.kind === 'revoke' && op.table === table ? [{ row: op.row, event: at(op) }] : [],
     )
-    if (revokes.length > 0) await revokeRows(tx, catalog, table, revokes, owner.userId)
+    if (revokes.length > 0) writes.push(revokeRows(tx, catalog, table, revokes, owner.userId))
   }
   for (const table of tables) {
-    const byCreator = new Map<number, { cells: Readonly<Record<string, Cell>>; event: number }[]>()
-    for (const op of ops) {
-      if (op.kind !== 'create' || op.table !== table) continue
-      const creator = op.creatorId ?? owner.userId
-      const rows = byCreator.get(creator) ?? []
-      rows.push({ cells: op.cells, event: at(op) })
-      byCreator.set(creator, rows)
-    }
-    for (const [creator, rows] of byCreator) await createRows(tx, catalog, table, rows, creator)
+    const creates = ops.flatMap((op) =>
+      op.kind === 'create' && op.table === table
+        ? [{ cells: op.cells, event: at(op), creatorId: op.creatorId ?? owner.userId }]
+        : [],
+    )
+    if (creates.length > 0) writes.push(createRows(tx, catalog, table, creates, owner.userId))
   }
-  const lastEvent = events.at(-1) as number
   if (about.prodEvent !== null) {
     const { keyText, prodEvent, whole = true } = about
-    await recordEventMap(tx, keyText, [{ prodEvent, stagingEvent: lastEvent, whole }])
+    const stagingEvent = events.at(-1) as number
+    writes.push(recordEventMap(tx, keyText, [{ prodEvent, stagingEvent, whole }]))
   }
-  await owe(tx, { tagIds: [...new Set(about.tagIds)].sort((a, b) => a - b), lastEvent })
-  return { rows: ops.length, lastEvent }
+  writes.push(owe(tx, { tagIds: about.tagIds, events }))
+  return { rows: ops.length, written: Promise.all(writes) }
 }

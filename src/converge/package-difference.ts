@@ -28,8 +28,12 @@ export async function packageDifference(
   const settings = { catalog, owner, policy: conflicts.tag }
   const difference = await viewDifference(sql, settings, views, lastApplied)
   if (!hides(difference)) return difference
-  const listing = await readListing(sql, ids.tag_id, ids.package_id, owner)
-  const local = listing.filter((entry) => !entry.ours)
+  const { entries } = await readListing(
+    sql,
+    { tagId: ids.tag_id, packageId: ids.package_id, buildIds: [] },
+    owner,
+  )
+  const local = entries.filter((entry) => !entry.ours)
   if (local.length === 0) return difference
   const clashes = [...difference.clashes, clashOfUse(ids, local, conflicts.onRemoved)]
   if (conflicts.onRemoved === 'prod-wins') return { ...difference, clashes }

@@ -1,11 +1,10 @@
-import { AgainError } from '../errors.ts'
 import { formatKey } from '../model/key.ts'
 import type { Expectation, Outcome } from '../model/outcome.ts'
 import type { Claim } from '../queue/queue.ts'
 import { type AdoptedRow, recordAdopted } from '../staging/adopted.ts'
 import { recordClashes, resolveClashes } from '../staging/clashes.ts'
 import type { Sql, Tx } from '../staging/database.ts'
-import { lastMapped } from '../staging/events.ts'
+import { type KeyState, readKeyState } from '../staging/key-state.ts'
 import { spendRemovals } from '../staging/removal-budget.ts'
 import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Converged, Deps } from './deps.ts'
@@ -44,61 +43,99 @@ export interface Plan {
   readonly unmet: readonly Expectation[]
   /** staging tags whose repos go stale by this */
   readonly tagIds: readonly number[]
-  /** newest prod event that was applied before, where it has been read already, since the claim was taken */
-  readonly lastApplied?: number | null
+  /** of the key, where it has been read already, since the claim was taken */
+  readonly state?: KeyState
   /** newest prod event that staging shows of this key after this */
   readonly prodEvent: number | null
   /** false: something of the key's in prod is left out for now, so that staging does not show all up to `prodEvent` */
   readonly whole?: boolean
   /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
   difference(sql: Sql, lastApplied: number | null): Promise<Difference>
-  /** Asks prod for the proofs of removals; asked only when there are any. */
+  /** Proofs of removals, where prod has told them already. */
+  readonly proofs?: Proofs
+  /** Asks prod for the proofs of removals; asked only when there are any, and none are known. */
   prove(removals: readonly Op[], lastApplied: number | null): Promise<Proofs | LeftAlone>
 }
 
 /**
  * Diff, and if there is a difference, apply it: the one way in which versioned rows of staging change.
  *
- * The diff is computed before the transaction (an equal key takes no lock and writes nothing), again inside it from
- * that read, and once more after the commit: if somebody changed the key meanwhile it is marked again.
+ * The diff that is applied is that of a read inside the transaction, and there is one more look after the commit: if somebody
+ * changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message named has
+ * most likely changed, so it is read in the transaction at once; a sweep's key has most likely not, and is read before.
  */
 export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
+  const { database, queue } = deps
   const { claim, unmet } = plan
   const keyText = formatKey(claim.key)
-  const lastApplied =
-    plan.lastApplied === undefined ? await lastMapped(deps.database, keyText) : plan.lastApplied
-  const first = await plan.difference(deps.database, lastApplied)
-  const adopts = first.adopted !== undefined && first.adopted.length > 0
-  if (first.ops.length === 0 && first.before === undefined && !adopts) {
-    return { outcome: await withoutOps(deps, keyText, first.clashes), unmet, fenced: false }
+  const state = plan.state ?? (await readKeyState(database, keyText))
+  let toProve: readonly Op[] = []
+  if (claim.priority !== 'live') {
+    const first = await plan.difference(database, state.lastApplied)
+    if (isNothing(first, state)) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
+    if (plan.proofs === undefined) toProve = first.removals
   }
-  const proofs = first.removals.length > 0 ? await plan.prove(first.removals, lastApplied) : null
-  if (proofs !== null && typeof proofs !== 'function') return { ...skipped(proofs.leftAlone), unmet }
-
-  const result = await deps.database.transaction('converge', async (tx) => {
-    const now = await plan.difference(tx, lastApplied)
-    if (proofs === null && now.removals.length > 0) {
-      throw new AgainError('ROW_CHANGED', `${keyText}: rows came to be removed, for which prod was not asked`)
+  let proofs = plan.proofs ?? null
+  for (;;) {
+    if (toProve.length > 0) {
+      const proved = await plan.prove(toProve, state.lastApplied)
+      if (typeof proved !== 'function') return { ...skipped(proved.leftAlone), unmet }
+      proofs = proved
     }
-    const gate = await passGate(tx, now, proofs ?? (() => null))
-    const before = now.before === undefined ? 0 : await now.before(tx)
-    const applied = await applyOps(tx, deps, gate.ops, {
-      keyText,
-      prodEvent: gate.stopped === 0 ? newest(plan.prodEvent, gate.prodEvent) : null,
-      whole: plan.whole !== false && now.clashes.every((clash) => clash.decision === 'prod-won'),
-      tagIds: plan.tagIds,
-    })
-    await recordAdopted(tx, now.adopted ?? [])
-    await noteClashes(tx, keyText, now.clashes)
-    await deps.queue.fence(tx, claim, { relook: unmet })
-    return { rows: before + applied.rows, stopped: gate.stopped, held: heldReason(now.clashes) }
-  })
-
-  const after = await plan.difference(deps.database, plan.prodEvent)
-  if (result.stopped === 0 && after.ops.length > 0) {
-    await deps.queue.mark([{ key: claim.key, priority: claim.priority }])
+    const attempt = { keyText, state, proofs }
+    const result = await database.transaction('converge', (tx) => apply(tx, deps, plan, attempt))
+    if (result === 'nothing') return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
+    if ('toProve' in result) {
+      toProve = result.toProve
+      continue
+    }
+    if (result.stopped === 0 && result.rows > 0) {
+      const after = await plan.difference(database, plan.prodEvent)
+      if (after.ops.length > 0) await queue.mark([{ key: claim.key, priority: claim.priority }])
+    }
+    return { outcome: outcomeOf(result), unmet, fenced: true }
   }
-  return { outcome: outcomeOf(result), unmet, fenced: true }
+}
+
+interface Attempt {
+  readonly keyText: string
+  readonly state: KeyState
+  /** null: prod was not asked */
+  readonly proofs: Proofs | null
+}
+
+/** Nothing is written when there is nothing to do, or when prod must be asked for proofs first. */
+async function apply(
+  tx: Tx,
+  deps: Deps,
+  plan: Plan,
+  { keyText, state, proofs }: Attempt,
+): Promise<Result | 'nothing' | { readonly toProve: readonly Op[] }> {
+  const now = await plan.difference(tx, state.lastApplied)
+  if (isNothing(now, state)) return 'nothing'
+  if (proofs === null && now.removals.length > 0) return { toProve: now.removals }
+  const gate = await passGate(tx, now, proofs ?? (() => null))
+  const before = now.before === undefined ? 0 : await now.before(tx)
+  const { rows, written } = await applyOps(tx, deps, gate.ops, {
+    keyText,
+    prodEvent: gate.stopped === 0 ? newest(plan.prodEvent, gate.prodEvent) : null,
+    whole: plan.whole !== false && now.clashes.every((clash) => clash.decision === 'prod-won'),
+    tagIds: plan.tagIds,
+  })
+  await Promise.all([
+    written,
+    recordAdopted(tx, now.adopted ?? []),
+    now.clashes.length > 0 || state.clashesOpen ? noteClashes(tx, keyText, now.clashes) : null,
+    deps.queue.fence(tx, plan.claim, { relook: plan.unmet }),
+  ])
+  return { rows: before + rows, stopped: gate.stopped, held: heldReason(now.clashes) }
+}
+
+function isNothing(difference: Difference, { clashesOpen }: KeyState): boolean {
+  const { ops, before, adopted = [], clashes } = difference
+  return (
+    ops.length === 0 && before === undefined && adopted.length === 0 && clashes.length === 0 && !clashesOpen
+  )
 }
 
 interface Result {
@@ -182,12 +219,7 @@ function newest(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.max(a, b)
 }
 
-async function withoutOps(deps: Deps, keyText: string, clashes: readonly Clash[]): Promise<Outcome> {
-  await noteClashes(deps.database, keyText, clashes)
-  const held = heldReason(clashes)
-  return held === null ? { kind: 'unchanged' } : { kind: 'held', reason: held, rows: 0 }
-}
-
+/** Writes what clashes now, and ends what no longer does. */
 export async function noteClashes(sql: Sql, keyText: string, clashes: readonly Clash[]): Promise<void> {
   if (clashes.length > 0) await recordClashes(sql, keyText, clashes)
   await resolveClashes(

@@ -5,8 +5,8 @@ import type { Expectation } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
-import { lastMapped } from '../staging/events.ts'
-import { readListing, readLocalUntags } from '../staging/listing.ts'
+import { type KeyState, readKeyState } from '../staging/key-state.ts'
+import { readListing } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { findBuildRows, findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
 import { diffListing, type WantedEntry } from './listing-diff.ts'
@@ -36,9 +36,9 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
     const { hub, database, scope, owner, names } = this.#deps
-    const [tag, lastApplied, { rows, ...read }] = await Promise.all([
+    const [tag, state, { rows, ...read }] = await Promise.all([
       findTag(database, owner, key.tagId),
-      lastMapped(database, formatKey(key)),
+      readKeyState(database, formatKey(key)),
       this.#read(key, claim),
     ])
     const unmet = unmetOf(claim.expect, rows)
@@ -56,7 +56,10 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
     const shown = rows.filter((row) => row.buildState === BUILD_STATE.complete).sort(byOrder)
     const refs = shown.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
-    const builds = await findBuilds(database, owner, refs)
+    const [builds, proofs] = await Promise.all([
+      findBuilds(database, owner, refs),
+      isRead(read) && read.tagIsThere ? this.#proofs(read.revoked, state.lastApplied) : null,
+    ])
     const missing = shown.filter((row) => !builds.has(row.buildId))
     const left: Clash[] = []
     if (missing.length > 0) {
@@ -93,9 +96,9 @@ export class TaggedConverger implements Converger<TaggedKey> {
         packageId,
         wanted,
         rows,
-        read,
+        proofs,
         unmet,
-        lastApplied,
+        state,
         left,
         whole: missing.length === 0,
       }),
@@ -104,20 +107,21 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   /**
    * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
-   * no second round. Asked for last, they show at least what the active ones no longer do.
+   * no second round. The tag's settings come last: if they are there, it was not its deletion that emptied the list.
    */
   async #read(key: TaggedKey, claim: Claim): Promise<{ rows: readonly TagListingRow[] } & Partial<Removed>> {
     const { hub } = this.#deps
     const { priority } = claim
-    const active = listingOf(key, true)
     if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
-      const [shown] = await hub.read([active], { priority })
+      const [shown] = await hub.read([listingOf(key, true)], { priority })
       return { rows: shown.tag_listing }
     }
-    const [shown, gone, tag] = await hub.read([active, listingOf(key, false), settingsOf(key.tagId)], {
-      priority,
-    })
-    return { rows: shown.tag_listing, revoked: gone.tag_listing, tagIsThere: tag.tag_config.length > 0 }
+    const [all, tag] = await hub.read([listingOf(key), settingsOf(key.tagId)], { priority })
+    return {
+      rows: all.tag_listing.filter((row) => row.revokeEvent === null),
+      revoked: all.tag_listing.filter((row) => row.revokeEvent !== null),
+      tagIsThere: tag.tag_config.length > 0,
+    }
   }
 
   async #readRemoved(key: TaggedKey, claim: Claim): Promise<Removed> {
@@ -135,9 +139,9 @@ export class TaggedConverger implements Converger<TaggedKey> {
       packageId: number
       wanted: readonly WantedEntry[]
       rows: readonly TagListingRow[]
-      read: Partial<Removed>
+      proofs: Proofs | null
       unmet: readonly Expectation[]
-      lastApplied: number | null
+      state: KeyState
       left: readonly Clash[]
       whole: boolean
     },
@@ -146,7 +150,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
     return {
       claim,
       unmet: list.unmet,
-      lastApplied: list.lastApplied,
+      state: list.state,
       tagIds: [list.tagId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
       whole: list.whole,
@@ -154,23 +158,22 @@ export class TaggedConverger implements Converger<TaggedKey> {
         const difference = await listingDifference(sql, this.#deps, list, lastApplied)
         return { ...difference, clashes: [...difference.clashes, ...list.left] }
       },
-      prove: (_removals, lastApplied) => this.#prove(key, claim, list.read, lastApplied),
+      ...(list.proofs === null ? {} : { proofs: list.proofs }),
+      prove: (_removals, lastApplied) => this.#prove(key, claim, lastApplied),
     }
+  }
+
+  async #prove(key: TaggedKey, claim: Claim, lastApplied: number | null): Promise<Proofs | LeftAlone> {
+    const { revoked, tagIsThere } = await this.#readRemoved(key, claim)
+    return tagIsThere ? this.#proofs(revoked, lastApplied) : leaveToTag(this.#deps, claim, key.tagId)
   }
 
   /**
    * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
    * that was reset the history is gone too: its own key removes its taggings in staging.)
    */
-  async #prove(
-    key: TaggedKey,
-    claim: Claim,
-    read: Partial<Removed>,
-    lastApplied: number | null,
-  ): Promise<Proofs | LeftAlone> {
+  async #proofs(revoked: readonly TagListingRow[], lastApplied: number | null): Promise<Proofs> {
     const { database, owner } = this.#deps
-    const { revoked, tagIsThere } = isRead(read) ? read : await this.#readRemoved(key, claim)
-    if (!tagIsThere) return leaveToTag(this.#deps, claim, key.tagId)
     const fresh = revoked.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
     const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuildRows(database, owner, refs)
@@ -209,8 +212,10 @@ function isRead(read: Partial<Removed>): read is Removed {
   return read.revoked !== undefined
 }
 
-function listingOf(key: TaggedKey, active: boolean) {
-  return queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, active })
+/** Without `active`: active and revoked rows. */
+function listingOf(key: TaggedKey, active?: boolean) {
+  const only = active === undefined ? {} : { active }
+  return queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, ...only })
 }
 
 /** Reads one package's listing in staging and diffs it; untags by staging's people are settled by policy. */
@@ -221,11 +226,11 @@ export async function listingDifference(
   lastApplied: number | null,
 ): Promise<Difference> {
   const { owner, conflicts } = deps
-  const present = await readListing(sql, list.tagId, list.packageId, owner)
-  const presentIds = new Set(present.map((entry) => entry.buildId))
-  const absent = list.wanted.filter((entry) => !presentIds.has(entry.buildId))
-  const untagged =
-    absent.length === 0 ? new Set<number>() : await readLocalUntags(sql, list.tagId, absent, owner)
+  const { entries: present, untagged } = await readListing(
+    sql,
+    { ...list, buildIds: list.wanted.map(({ buildId }) => buildId) },
+    owner,
+  )
   const clashes: Clash[] = []
   const wanted = list.wanted.filter((entry) => {
     const here = untagged.has(entry.buildId) && (lastApplied === null || entry.prodEvent <= lastApplied)

@@ -11,15 +11,24 @@ export interface Sql {
    * same name must always mean the same text. Statements with a text that varies (built from a catalog) pass
    * `{ prepare: false }`.
    */
-  query<R>(
-    name: string,
-    text: string,
-    values?: readonly unknown[],
-    options?: { prepare?: boolean },
-  ): Promise<R[]>
+  query<R>(name: string, text: string, values?: readonly unknown[], options?: QueryOptions): Promise<R[]>
 }
 
-/** An open transaction. */
+export interface QueryOptions {
+  /** false: parsed and planned anew each time */
+  readonly prepare?: boolean
+  /**
+   * In a transaction whose first statement it is: sent along with its begin. Only for what writes nothing, since it would
+   * run alone should the begin fail (the transaction then fails all the same).
+   */
+  readonly early?: boolean
+}
+
+/**
+ * An open transaction. Statements are sent in the order of the calls, also when the answers of earlier ones are still to come:
+ * several that do not need one another's answers are sent at once, and awaited by one `Promise.all`. What comes after one
+ * that fails is refused by the server, and with it the commit.
+ */
 export interface Tx extends Sql {
   /** Rows that were inserted, updated or deleted in it so far; 0 means that a commit changes nothing. */
   readonly changed: number
@@ -108,7 +117,7 @@ export class Database implements Sql {
     name: string,
     text: string,
     values: readonly unknown[] = [],
-    options: { prepare?: boolean } = {},
+    options: QueryOptions = {},
   ): Promise<R[]> {
     return this.#withClient(
       async (client) => (await run(client, this.step, name, text, values, options)).rows as R[],
@@ -122,10 +131,14 @@ export class Database implements Sql {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.#withClient(async (client) => {
-      const tx = new OpenTransaction(client, this.step, options.patienceMs ?? 500)
+      const begun = run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
+      // Awaited by each statement but an early one, and before the commit.
+      begun.catch(() => {})
+      const tx = new OpenTransaction(client, this.step, { begun, patienceMs: options.patienceMs ?? 500 })
       try {
-        await run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
         const result = await work(tx)
+        await begun
+        tx.close(new SyncError('DATABASE_STATEMENT', `${name}: a statement came after the end`))
         const { command } = await run(client, this.step, `${name}.commit`, 'commit', [], { prepare: false })
         // The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
         if (command !== 'COMMIT') {
@@ -136,6 +149,7 @@ export class Database implements Sql {
         }
         return result
       } catch (error) {
+        tx.close(error)
         await client.query('rollback').catch(() => {})
         throw error
       }
@@ -202,11 +216,21 @@ class OpenTransaction implements Tx {
   changed = 0
   readonly #client: pg.PoolClient
   readonly #step: Step
+  readonly #begun: Promise<unknown>
+  /** Resolves when the statement before has been sent. */
+  #turn: Promise<void> | null = null
+  /** What a statement failed with, or that the transaction is over: nothing is sent any more. */
+  #failure: unknown = null
   /** on this process' monotonic clock: a duration, not a time; Infinity once it is over */
   #patientUntilMs: number
-  constructor(client: pg.PoolClient, step: Step, patienceMs: number) {
+  constructor(
+    client: pg.PoolClient,
+    step: Step,
+    { begun, patienceMs }: { begun: Promise<unknown>; patienceMs: number },
+  ) {
     this.#client = client
     this.#step = step
+    this.#begun = begun
     this.#patientUntilMs = performance.now() + patienceMs
   }
 
@@ -214,16 +238,47 @@ class OpenTransaction implements Tx {
     name: string,
     text: string,
     values: readonly unknown[] = [],
-    options: { prepare?: boolean } = {},
+    options: QueryOptions = {},
   ): Promise<R[]> {
-    if (performance.now() > this.#patientUntilMs) {
-      this.#patientUntilMs = Number.POSITIVE_INFINITY
-      await run(this.#client, this.#step, 'hurry', 'set local lock_timeout = 10', [], { prepare: false })
+    const before = this.#turn
+    let sent = (): void => {}
+    this.#turn = new Promise((resolve) => {
+      sent = resolve
+    })
+    try {
+      if (before !== null) await before
+      if (before !== null || options.early !== true) await this.#begun
+      await this.#hurry()
+      const maySend = (): void => {
+        if (this.#failure !== null) throw this.#failure
+      }
+      const result = await run(this.#client, this.#step, name, text, values, options, { maySend, sent })
+      if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
+      return result.rows as R[]
+    } catch (error) {
+      this.#failure ??= error
+      throw this.#failure
+    } finally {
+      sent()
     }
-    const result = await run(this.#client, this.#step, name, text, values, options)
-    if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
-    return result.rows as R[]
   }
+
+  /** What still waits to be sent would run after the end, by itself. */
+  close(reason: unknown): void {
+    this.#failure ??= reason
+  }
+
+  async #hurry(): Promise<void> {
+    if (performance.now() <= this.#patientUntilMs) return
+    this.#patientUntilMs = Number.POSITIVE_INFINITY
+    await run(this.#client, this.#step, 'hurry', 'set local lock_timeout = 10', [], { prepare: false })
+  }
+}
+
+/** Of a statement that is one of several under way: asked just before it is sent (throws when not), told just after. */
+interface Sending {
+  maySend(): void
+  sent(): void
 }
 
 async function run(
@@ -232,13 +287,19 @@ async function run(
   name: string,
   text: string,
   values: readonly unknown[],
-  options: { prepare?: boolean },
+  options: QueryOptions,
+  sending?: Sending,
 ): Promise<pg.QueryResult> {
   const gate = step(`sql.${name}`)
   if (gate !== undefined) await gate
+  sending?.maySend()
   try {
-    if (options.prepare === false) return await client.query(text, values as unknown[])
-    return await client.query({ name, text, values: values as unknown[] })
+    const answer =
+      options.prepare === false
+        ? client.query(text, values as unknown[])
+        : client.query({ name, text, values: values as unknown[] })
+    sending?.sent()
+    return await answer
   } catch (error) {
     throw classify(error, name)
   }
@@ -252,6 +313,8 @@ function clientConfig(options: DatabaseOptions): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     query_timeout: ANSWER_TIMEOUT_MS,
+    // Statements of a transaction go without waiting for the answers to those before.
+    pipeline: true,
     types,
   }
 }

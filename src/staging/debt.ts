@@ -22,23 +22,21 @@ const MANUAL = 2
 export interface Owed {
   /** staging's ids of the tags whose rows were written */
   readonly tagIds: readonly number[]
-  /** the highest event that the transaction took */
-  readonly lastEvent: number
+  /** the events that were taken for them, ascending */
+  readonly events: readonly number[]
 }
 
 /**
- * Records in the applying transaction, after its last event, that its tags may have to be announced after its commit.
- * Where others took events between ours (seen from the rows that this transaction wrote), that is certain already: an
- * earlier one of our events may have been the only one of a tag.
+ * Records in the applying transaction that its tags may have to be announced after its commit. Where others took events
+ * between ours, that is certain already: an earlier one of our events may have been the only one of a tag.
  */
-export async function owe(tx: Tx, { tagIds, lastEvent }: Owed): Promise<void> {
-  if (tagIds.length === 0) return
+export async function owe(tx: Tx, { tagIds, events }: Owed): Promise<void> {
+  const [first, last] = [events[0], events.at(-1)]
+  if (tagIds.length === 0 || first === undefined || last === undefined) return
   await tx.query(
     'debt.owe',
-    `insert into staging_sync.debt (last_event, tag_ids, interleaved)
-     select $1::bigint, $2::int[], coalesce(max(id) - min(id) + 1 <> count(*), true) from events
-      where id > $1::bigint - 10000 and xmin = (select (txid_current() % 4294967296)::text::xid)`,
-    [lastEvent, [...new Set(tagIds)].sort((a, b) => a - b)],
+    'insert into staging_sync.debt (last_event, tag_ids, interleaved) values ($1, $2, $3)',
+    [last, [...new Set(tagIds)].sort((a, b) => a - b), last - first + 1 !== events.length],
   )
 }
 
@@ -73,16 +71,25 @@ export async function payDebts(database: Database, catalog: Catalog, userId: num
  * versioned row (volume, rpms added, signatures), and for debts. Returns the tags that exist.
  */
 export async function announceTags(tx: Tx, tagIds: readonly number[], userId: number): Promise<number[]> {
+  return (await announceAt(tx, tagIds, userId)).tagIds
+}
+
+/** As `announceTags`; `event` is the one that was taken, null: none was needed. */
+export async function announceAt(
+  tx: Tx,
+  tagIds: readonly number[],
+  userId: number,
+): Promise<{ tagIds: number[]; event: number | null }> {
   const distinct = [...new Set(tagIds)].sort((a, b) => a - b)
-  if (distinct.length === 0) return []
-  const [event] = await allocate(tx, 1)
+  if (distinct.length === 0) return { tagIds: [], event: null }
+  const event = (await allocate(tx, 1))[0] as number
   const rows = await tx.query<{ tag_id: number }>(
     'debt.announce',
     `insert into tag_updates (tag_id, update_event, updater_id, update_type)
      select id, $2, $3, $4 from tag where id = any($1::int[]) order by id returning tag_id`,
     [distinct, event, userId, MANUAL],
   )
-  return rows.map(({ tag_id }) => tag_id)
+  return { tagIds: rows.map(({ tag_id }) => tag_id), event }
 }
 
 /** Debts that wait to be paid. */

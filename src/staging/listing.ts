@@ -17,77 +17,77 @@ export interface ListedEntry {
   readonly row: VersionedRow
 }
 
-/** One package's active taggings in one tag, oldest first, in the order that staging's hub shows. */
+/** One package in one tag. */
+export interface Listing {
+  /** active taggings, oldest first, in the order that staging's hub shows */
+  readonly entries: readonly ListedEntry[]
+  /** Of the builds asked about that are not in the tag: those whose latest tagging was ours and was revoked by somebody else. */
+  readonly untagged: ReadonlySet<number>
+}
+
+interface ListingRow {
+  readonly build_id: number
+  readonly create_event: number
+  readonly creator_id: number
+  readonly revoke_event: number | null
+  readonly revoker_id: number | null
+  readonly adopted: boolean
+}
+
+const LISTING_COLUMNS = `l.build_id, l.create_event, l.creator_id, l.revoke_event, l.revoker_id, ${LISTING_ADOPTED} as adopted`
+
+/**
+ * `offset 0` keeps the planner to one look by index for each build, whatever its statistics say: a tag may hold a hundred
+ * thousand builds, or have just got them.
+ */
+const READ_LISTING = `
+  select ${LISTING_COLUMNS}
+    from build b cross join lateral (
+      select t.* from tag_listing t where t.build_id = b.id and t.tag_id = $1 and t.active offset 0) l
+   where b.pkg_id = $2
+  union all
+  select ${LISTING_COLUMNS}
+    from unnest($3::int[]) as r(id) cross join lateral (
+      select t.* from tag_listing t where t.build_id = r.id and t.tag_id = $1 and t.active is null
+       order by t.revoke_event desc limit 1) l
+   where not exists (select 1 from tag_listing a where a.build_id = r.id and a.tag_id = $1 and a.active)
+   order by 2, 1`
+
+/** Reads a package's listing in a tag; `buildIds` are those whose untagging matters. One statement. */
 export async function readListing(
   sql: Sql,
-  tagId: number,
-  packageId: number,
+  { tagId, packageId, buildIds }: { tagId: number; packageId: number; buildIds: readonly number[] },
   owner: RowOwner,
-): Promise<ListedEntry[]> {
-  const rows = await sql.query<{
-    build_id: number
-    create_event: number
-    creator_id: number
-    adopted: boolean
-  }>(
-    'listing.read',
-    `select l.build_id, l.create_event, l.creator_id, ${LISTING_ADOPTED} as adopted
-       from tag_listing l join build b on b.id = l.build_id
-      where l.tag_id = $1 and b.pkg_id = $2 and l.active
-      order by l.create_event, l.build_id`,
-    [tagId, packageId],
+): Promise<Listing> {
+  const rows = await sql.query<ListingRow>('listing.read', READ_LISTING, [tagId, packageId, buildIds], {
+    early: true,
+  })
+  const isOwn = (row: ListingRow): boolean => row.adopted || isOurs(owner, row.creator_id, row.create_event)
+  const active = rows.filter((row) => row.revoke_event === null)
+  const untagged = rows.filter(
+    (row) =>
+      row.revoke_event !== null && isOwn(row) && !isOurs(owner, row.revoker_id as number, row.revoke_event),
   )
-  return rows.map((row) => ({
-    buildId: row.build_id,
-    createEvent: row.create_event,
-    creatorId: row.creator_id,
-    ours: row.adopted || isOurs(owner, row.creator_id, row.create_event),
-    row: {
-      cells: { tag_id: tagId, build_id: row.build_id },
+  return {
+    entries: active.map((row) => ({
+      buildId: row.build_id,
       createEvent: row.create_event,
-      revokeEvent: null,
       creatorId: row.creator_id,
-      revokerId: null,
-    },
-  }))
+      ours: isOwn(row),
+      row: {
+        cells: { tag_id: tagId, build_id: row.build_id },
+        createEvent: row.create_event,
+        revokeEvent: null,
+        creatorId: row.creator_id,
+        revokerId: null,
+      },
+    })),
+    untagged: new Set(untagged.map((row) => row.build_id)),
+  }
 }
 
 export function isOurs(owner: RowOwner, creatorId: number, createEvent: number): boolean {
   return creatorId === owner.userId || (owner.seedEvent !== null && createEvent <= owner.seedEvent)
-}
-
-/** Of builds that are not in the tag: those whose latest tagging was ours and was revoked by somebody else. */
-export async function readLocalUntags(
-  sql: Sql,
-  tagId: number,
-  builds: readonly { readonly buildId: number }[],
-  owner: RowOwner,
-): Promise<Set<number>> {
-  const rows = await sql.query<{
-    build_id: number
-    create_event: number
-    creator_id: number
-    revoke_event: number
-    revoker_id: number
-    adopted: boolean
-  }>(
-    'listing.local_untags',
-    `select distinct on (build_id) build_id, create_event, creator_id, revoke_event, revoker_id,
-            ${LISTING_ADOPTED} as adopted
-       from tag_listing l
-      where tag_id = $1 and build_id = any($2::int[]) and active is null
-      order by build_id, revoke_event desc`,
-    [tagId, builds.map((build) => build.buildId)],
-  )
-  return new Set(
-    rows
-      .filter(
-        (row) =>
-          (row.adopted || isOurs(owner, row.creator_id, row.create_event)) &&
-          !isOurs(owner, row.revoker_id, row.revoke_event),
-      )
-      .map((row) => row.build_id),
-  )
 }
 
 /** A build's active taggings in all tags, whoever made them. */

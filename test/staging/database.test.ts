@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AgainError, OutageError } from '../../src/errors.ts'
-import type { Database } from '../../src/staging/database.ts'
+import type { Database, Tx } from '../../src/staging/database.ts'
 import { readServer, serverProblems } from '../../src/staging/server.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { openDatabase, run } from './world.ts'
@@ -133,4 +133,80 @@ it('tells what of the server our promises rest on', async () => {
     serverProblems({ ...facts, fsync: false, encoding: 'SQL_ASCII', inRecovery: true, deadlockTimeoutMs: 50 })
       .length,
   ).toBe(4)
+})
+
+it('sends statements of a transaction at once and in order, and nothing after one that failed or after the end', async () => {
+  let waiting: (() => void) | undefined
+  let gate: Promise<void> | undefined
+  const gated = await openDatabase(test.url, (name) => (name === 'sql.slow' ? gate : undefined))
+  try {
+    await run(gated, 'create table steps (at serial, id int unique)')
+    const insert = (tx: Tx, name: string, id: number): Promise<unknown> =>
+      tx.query(name, 'insert into steps (id) values ($1)', [id], { prepare: false })
+    const open = (): void => {
+      gate = new Promise((resolve) => {
+        waiting = resolve
+      })
+    }
+    open()
+    await gated.transaction('t', async (tx) => {
+      const all = Promise.all([insert(tx, 'slow', 1), insert(tx, 'quick', 2), insert(tx, 'quick', 3)])
+      waiting?.()
+      await all
+      expect(tx.changed).toBe(3)
+    })
+    expect(
+      (await run<{ id: number }>(gated, 'select id from steps order by at')).map(({ id }) => id),
+    ).toEqual([1, 2, 3])
+
+    // The first failure is what all of them report, and no later one runs by itself after the rollback.
+    await expect(
+      gated.transaction('t', (tx) =>
+        Promise.all([insert(tx, 'quick', 4), insert(tx, 'quick', 1), insert(tx, 'quick', 5)]),
+      ),
+    ).rejects.toThrow(AgainError)
+    open()
+    const late: Promise<unknown>[] = []
+    await expect(
+      gated.transaction('t', async (tx) => {
+        late.push(insert(tx, 'slow', 6), insert(tx, 'quick', 7))
+        throw new Error('given up')
+      }),
+    ).rejects.toThrow('given up')
+    waiting?.()
+    expect((await Promise.allSettled(late)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    await expect(
+      gated.transaction('t', async (tx) => {
+        open()
+        late.push(insert(tx, 'slow', 8))
+      }),
+    ).resolves.toBeUndefined()
+    waiting?.()
+    await Promise.allSettled(late)
+    expect(await run(gated, 'select count(*) as n from steps')).toEqual([{ n: 3 }])
+  } finally {
+    await gated.destroy()
+  }
+})
+
+it('begins before anything is written, though a read goes along with the begin', async () => {
+  const broken = await openDatabase(test.url, (name) =>
+    name === 'sql.t.begin' ? Promise.reject(new Error('no begin')) : undefined,
+  )
+  try {
+    let wrote = false
+    await expect(
+      broken.transaction('t', async (tx) => {
+        expect(await tx.query('read', 'select 1 as one', [], { early: true, prepare: false })).toEqual([
+          { one: 1 },
+        ])
+        await run(tx, 'insert into things values (77)')
+        wrote = true
+      }),
+    ).rejects.toThrow('no begin')
+    expect(wrote).toBe(false)
+    expect(await run(database, 'select 1 from things where id = 77')).toEqual([])
+  } finally {
+    await broken.destroy()
+  }
 })

@@ -121,7 +121,9 @@ async function removeRows(tx: Tx, deps: Deps, prod: Build, own: OwnRow): Promise
       (entry): Op => ({ kind: 'revoke', table: 'tag_listing', row: entry.row, slot: 0 }),
     )
     const tagIds = listing.map((entry) => entry.tagId)
-    rows += (await applyOps(tx, deps, ops, { keyText: `build/${prod.id}`, prodEvent: null, tagIds })).rows
+    const applied = await applyOps(tx, deps, ops, { keyText: `build/${prod.id}`, prodEvent: null, tagIds })
+    await applied.written
+    rows += applied.rows
     rows += await updateRows(
       tx,
       catalog,

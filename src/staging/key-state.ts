@@ -1,0 +1,20 @@
+import type { Sql } from './database.ts'
+
+/** What we remember of a key from before. */
+export interface KeyState {
+  /** the newest prod event that was ever applied for it; null: none */
+  readonly lastApplied: number | null
+  /** it has clashes that are not resolved */
+  readonly clashesOpen: boolean
+}
+
+/** The state of a key (`formatKey`'s text), in one statement. */
+export async function readKeyState(sql: Sql, key: string): Promise<KeyState> {
+  const [row] = await sql.query<KeyState>(
+    'key.state',
+    `select (select max(prod_event) from staging_sync.event_map where key = $1) as "lastApplied",
+            exists (select 1 from staging_sync.clash where key = $1 and resolved_at is null) as "clashesOpen"`,
+    [key],
+  )
+  return row ?? { lastApplied: null, clashesOpen: false }
+}
