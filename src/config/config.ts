@@ -65,10 +65,24 @@ export interface Config {
   readonly catchUp: {
     readonly intervalMs: number
     readonly overlapMs: number
+    /** when one catch-up a day goes back by `longOverlapMs` instead; null: never */
+    readonly longAt: TimeOfDay | null
+    readonly longOverlapMs: number
+  }
+  readonly reconcile: {
+    /** when the daemon reconciles, once a day; null: never */
+    readonly at: TimeOfDay | null
+    readonly jitterMs: number
   }
   /** null: no HTTP server */
   readonly http: { readonly listen: ListenAddress | null }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+}
+
+/** On the clock of the host's time zone. */
+export interface TimeOfDay {
+  readonly hour: number
+  readonly minute: number
 }
 
 export type ConflictPolicy = 'prod-wins' | 'local-wins' | 'hold'

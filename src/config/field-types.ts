@@ -106,6 +106,13 @@ export const regularExpression = text((value) => {
 
 export const listenAddress = text(findListenProblem)
 
+/** A time of day on the clock of the host's zone, or off. */
+export const timeOfDay = text((value) =>
+  value === 'off' || /^([01][0-9]|2[0-3]):[0-5][0-9]$/.test(value)
+    ? null
+    : 'must be a time of day from 00:00 to 23:59, or off',
+)
+
 /** A whole number with its bounds. */
 export function integer(bounds: { min: number; max: number }) {
   return z.int().min(bounds.min).max(bounds.max)

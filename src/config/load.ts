@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { findCombinationProblems } from './checks.ts'
-import type { Config, PlacementRule, TagRewriteRule } from './config.ts'
+import type { Config, PlacementRule, TagRewriteRule, TimeOfDay } from './config.ts'
 import { type Override, readAssignments, readEnvironment } from './environment.ts'
 import { parseListen } from './listen.ts'
 import type { Settings } from './options.ts'
@@ -158,10 +158,23 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
     catchUp: {
       intervalMs: toMs(catchUp.interval_seconds),
       overlapMs: toMs(catchUp.overlap_seconds),
+      longAt: toTimeOfDay(catchUp.long_at),
+      longOverlapMs: toMs(catchUp.long_overlap_seconds),
+    },
+    reconcile: {
+      at: toTimeOfDay(settings.reconcile.at),
+      jitterMs: toMs(settings.reconcile.jitter_seconds),
     },
     http: { listen: parseListen(settings.http.listen) },
     log: settings.log,
   }
+}
+
+/** Of `HH:MM`; null: off. */
+function toTimeOfDay(text: string): TimeOfDay | null {
+  if (text === 'off') return null
+  const [hour, minute] = text.split(':').map(Number)
+  return { hour: hour as number, minute: minute as number }
 }
 
 function toMs(seconds: number): number {

@@ -9,6 +9,7 @@ import {
   pattern,
   plainText,
   seconds,
+  timeOfDay,
   topicPrefix,
   treePath,
   volumeName,
@@ -193,6 +194,26 @@ export const OPTIONS = {
     overlap_seconds: option(21_600, {
       type: seconds({ min: 0 }),
       help: 'How far each look goes back behind the last one, for changes that became visible late.',
+    }),
+    long_at: option('02:30', {
+      type: timeOfDay,
+      form: 'text',
+      help: "When one look a day goes back further (HH:MM, this host's time zone), or off. Missed ones are made up after the start.",
+    }),
+    long_overlap_seconds: option(604_800, {
+      type: seconds({ min: 0, max: 31_536_000 }),
+      help: 'How far that look goes back. It costs prod no more than any other; later changes than that reconcile finds.',
+    }),
+  },
+  reconcile: {
+    at: option('04:00', {
+      type: timeOfDay,
+      form: 'text',
+      help: "When `run` compares everything in scope, once a day (HH:MM, this host's time zone); a missed one is made up after the start. off: by hand or by the systemd timer.",
+    }),
+    jitter_seconds: option(1_800, {
+      type: seconds({ min: 0, max: 43_200 }),
+      help: 'It begins up to this much later, at random, so that several stagings do not ask prod at once.',
     }),
   },
   http: {

@@ -148,6 +148,9 @@ const REST: readonly [string, string[]][] = [
     '[http]\nlisten = "nowhere"',
     ['http.listen: must be host:port, [ipv6]:port, a port alone (then on 127.0.0.1) or off'],
   ],
+  ['[reconcile]\nat = "4:00"', ['reconcile.at: must be a time of day from 00:00 to 23:59, or off']],
+  ['[catch_up]\nlong_at = "24:00"', ['catch_up.long_at: must be a time of day from 00:00 to 23:59, or off']],
+  ['[reconcile]\njitter_seconds = -1', ['reconcile.jitter_seconds: must be at least 0, not -1']],
   ['[http]\nlisten = 9177', ['http.listen: must be a text in quotes, not 9177']],
   [
     '[http]\nlisten = ":99999"',

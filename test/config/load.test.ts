@@ -15,6 +15,8 @@ describe('a configuration', () => {
     const config = folder.load(file())
     expect(config.prod).toMatchObject({ requestsPerSecond: 20, timeoutMs: 60_000, caFile: null })
     expect(config.http.listen).toEqual({ host: '127.0.0.1', port: 9177 })
+    expect(config.reconcile).toEqual({ at: { hour: 4, minute: 0 }, jitterMs: 1_800_000 })
+    expect(folder.load(file({ rest: '[reconcile]\nat = "off"' })).reconcile.at).toBeNull()
     expect(config.placement).toEqual([{ tags: null, packages: null, btypes: null, mode: 'volume' }])
     const walk = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return

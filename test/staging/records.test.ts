@@ -144,11 +144,12 @@ describe('the share of what is ours', () => {
       database,
       `insert into tag (id, name) select 9000000 + g, 'share-' || g from generate_series(0, 1) g`,
     )
+    await run(database, `insert into users (name, status, usertype) values ('local', 0, 0)`)
     // 30,000 of staging's own beside 24,000 of ours: 5 % of ours is 1,200.
     await run(
       database,
       `insert into tag_extra (tag_id, key, value, create_event, creator_id)
-       select 9000000, 'k' || g, '1', (select get_event()), case when g <= 24000 then $1::int else 0 end
+       select 9000000, 'k' || g, '1', (select get_event()), case when g <= 24000 then $1::int else (select id from users where name = 'local') end
          from generate_series(1, 54000) g`,
       [world.userId],
     )
