@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { freePort } from '../support/free-port.ts'
 
 /** A way to a server that can be cut and led elsewhere, on a port that stays. */
 export class Relay {
@@ -16,8 +17,9 @@ export class Relay {
 
   static async to(url: string): Promise<Relay> {
     const server = createServer()
-    await listen(server, 0)
-    return new Relay(server, (server.address() as { port: number }).port, new URL(url))
+    const port = await freePort()
+    await listen(server, port)
+    return new Relay(server, port, new URL(url))
   }
 
   /** The target's address by this way. */

