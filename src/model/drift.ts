@@ -21,6 +21,9 @@ export const DRIFT_KINDS = [
   'rpms',
   'signatures',
   'archives',
+  'checksums',
+  'components',
+  'files',
 ] as const
 
 export type DriftKind = (typeof DRIFT_KINDS)[number]

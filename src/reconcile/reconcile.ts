@@ -1,22 +1,20 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { checkSentinel } from '../catchup/sentinel.ts'
 import { openWindow } from '../catchup/window.ts'
 import type { Deps } from '../converge/deps.ts'
 import type { ProdTag } from '../converge/tag-observe.ts'
-import { AgainError, StopError } from '../errors.ts'
 import { queryHistory } from '../hub/calls-history.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Call, ReadOptions } from '../hub/hub.ts'
 import type { Drift } from '../model/drift.ts'
-import { formatKey } from '../model/key.ts'
 import type { Found } from './found.ts'
 import { IdSet } from './id-set.ts'
 import { judge } from './judge.ts'
+import { again, lookTwice, type Unit } from './look-twice.ts'
 import { compareRepos, compareTargets, findGone } from './named.ts'
 import { patientHub } from './patient-hub.ts'
 import { chooseRoots } from './roots.ts'
 import { compareTag, compareTagged, isCovered, readTag, type WholeTag } from './tag.ts'
-import { compareByIds, type Unit, walkBuilds } from './walk-builds.ts'
+import { compareByIds, walkBuilds } from './walk-builds.ts'
 
 /*
  * What is compared how. "Converger": the difference is computed by the converger's own code, policy included, without its
@@ -76,9 +74,6 @@ export interface Walked {
   builds: number
 }
 
-/** Tries of a read that changes of prod tear. */
-const TRIES = 5
-
 /**
  * Compares everything in scope on both sides, prod's read at low priority, staging's set by set; writes nothing. In memory are
  * never more than one tag's lists, one page of builds, and a bit per build.
@@ -101,7 +96,8 @@ export class Reconcile {
     const readOne = async <T>(call: Call<T>): Promise<T> => (await hub.read([call], read))[0]
     await openWindow(database, readOne, { overlapMs: 0, since: undefined })
     await checkSentinel(database, readOne)
-    const look = (unit: Unit): Promise<Drift[]> => this.#look(unit, options.confirmMs, signal)
+    const look = async (unit: Unit): Promise<Drift[]> =>
+      judge(database, await lookTwice(unit, options.confirmMs, signal))
 
     const tags = await readOne(listTags())
     const roots = await chooseRoots(this.#deps, tags, options.tags)
@@ -121,7 +117,7 @@ export class Reconcile {
       done.add(tagId)
       const accept = async (tag: ProdTag): Promise<boolean> =>
         needed.has(tag.tag.id) || isCovered(this.#deps, tag)
-      const tag = await this.#again(() => readTag(this.#deps, tagId, accept, read), signal)
+      const tag = await again(() => readTag(this.#deps, tagId, accept, read), signal)
       if (tag === null) continue
       for (const { parentId } of tag.rows.tag_inheritance) {
         needed.add(parentId)
@@ -228,40 +224,6 @@ export class Reconcile {
   async #isInScope(tag: { readonly id: number; readonly name: string }): Promise<boolean> {
     return (await this.#deps.scope.whyFrozen(this.#deps.database, tag)) === null
   }
-
-  /**
-   * Compares, and what differs once more: both sides go on living, and the answers of a hub are no snapshot. What stands
-   * is a difference.
-   */
-  async #look(unit: Unit, confirmMs: number, signal: AbortSignal): Promise<Drift[]> {
-    const first = await this.#again(unit, signal)
-    if (first.length === 0) return []
-    // Where nobody else works on staging, what it has nothing of cannot have come meanwhile.
-    const isSure = confirmMs === 0 && first.every(({ staging }) => staging === null)
-    if (isSure) return judge(this.#deps.database, first)
-    await delay(confirmMs, undefined, { signal }).catch(() => {})
-    const stood = new Set(first.map(identityOf))
-    const second = (await this.#again(unit, signal)).filter((found) => stood.has(identityOf(found)))
-    return judge(this.#deps.database, second)
-  }
-
-  async #again<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      if (signal.aborted) throw new StopError('RECONCILE_STOPPED', 'the reconcile was given up')
-      try {
-        return await work()
-      } catch (error) {
-        if (!(error instanceof AgainError) || attempt === TRIES) throw error
-        await delay(200 * attempt, undefined, { signal }).catch(() => {})
-      }
-    }
-  }
 }
 
 const always = async (): Promise<boolean> => true
-
-function identityOf({ key, kind, subject, prod, staging }: Found): string {
-  const text = (_name: string, value: unknown): unknown =>
-    typeof value === 'bigint' ? value.toString() : value
-  return JSON.stringify([formatKey(key), kind, subject, prod, staging], text)
-}

@@ -8,10 +8,8 @@ import { secondsOfTimestamp, type Timestamp, timestampOfSeconds } from '../model
 import { compareBuildRows, lostBuild } from './build-rows.ts'
 import type { Found } from './found.ts'
 import { IdSet } from './id-set.ts'
+import type { Unit } from './look-twice.ts'
 import { readOwnedBuilds } from './staging-builds.ts'
-
-/** A comparison that can be made again. */
-export type Unit = () => Promise<readonly Found[]>
 
 /** Before all builds. */
 const BEGIN: Timestamp = '1970-01-01 00:00:00.000000'

@@ -1,3 +1,4 @@
+import type { BuildFile } from '../model/build-files.ts'
 import type { BuildPlace } from '../model/paths.ts'
 
 /** Where and how a build's files stand in staging. */
@@ -18,6 +19,13 @@ export interface PlacedBuild {
   readonly withoutFiles: boolean
 }
 
+/** A file of a build that is not as its row says. */
+export interface FileFault {
+  /** below the build's directory; empty: that itself */
+  readonly path: string
+  readonly fault: 'missing' | 'other size' | 'no file'
+}
+
 /**
  * Puts the files of builds into staging's tree, and takes them out again.
  *
@@ -36,6 +44,8 @@ export interface Placement {
   /** True when every path is as `place` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>
+  /** Which of these files are not there, or torn, where Koji would open them; of a build that is placed. Reads only. */
+  inspect(build: PlacedBuild, files: readonly BuildFile[]): Promise<readonly FileFault[]>
   /**
    * True when files of staging's own stand at a place of its tree: a directory, or a link that `place` cannot have made. Reads
    * only. A volume that is itself a link is looked through.

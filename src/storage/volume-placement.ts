@@ -1,10 +1,12 @@
 import { AgainError, KeyError, OutageError } from '../errors.ts'
+import type { BuildFile } from '../model/build-files.ts'
 import { type BuildPlace, buildDir, checkedPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { isErrno, meaningOf, orNull } from './errno.ts'
 import { TreeReader, TreeWriter } from './files.ts'
+import { inspectFiles } from './inspect.ts'
 import { LinkTexts, putLink, takeBackLink } from './links.ts'
-import type { PlacedBuild, Placement } from './placement.ts'
+import type { FileFault, PlacedBuild, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
 import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
@@ -83,6 +85,16 @@ export class VolumePlacement implements Placement {
       // Finds a clash before the first write.
       const plan = await assertFree(this.#staging, root, this.#texts, wanted)
       if (!isDone(plan)) await this.#write(root, wanted)
+    })
+  }
+
+  /** Looked at in the mount: where the link leads may have another name on this host. */
+  inspect(build: PlacedBuild, files: readonly BuildFile[]): Promise<readonly FileFault[]> {
+    return this.#explained(async () => {
+      const { prodTopdir } = this.#options
+      const source = await findSource(this.#prod, prodTopdir, prodPlace(build))
+      if (source === null) return files.length === 0 ? [] : [{ path: '', fault: 'missing' }]
+      return inspectFiles(this.#prod, buildDir(prodTopdir, source.place), files)
     })
   }
 
