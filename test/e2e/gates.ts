@@ -1,4 +1,5 @@
 import type { Step } from '../../src/step.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 type Detail = Readonly<Record<string, unknown>> | undefined
 type Matches = (name: string, detail: Detail) => boolean
@@ -34,11 +35,11 @@ export class Gates {
   }
 
   /** Holds the next who comes to that step. Resolves when he stands there. */
-  hold(where: string | Matches, { timeoutMs = 10_000 } = {}): Promise<Held> {
+  hold(where: string | Matches): Promise<Held> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`nobody came to ${String(where)}; last: ${this.passed.slice(-30).join(' ')}`))
-      }, timeoutMs)
+      }, PATIENCE_MS)
       this.#add(where, 1, (name) => {
         clearTimeout(timer)
         return new Promise<void>((pass, fail) => {

@@ -1,3 +1,5 @@
+import { PATIENCE_MS } from '../support/patience.ts'
+
 /** One line of a daemon's log, parsed. */
 export interface LogLine {
   readonly level: string
@@ -40,8 +42,8 @@ export class LogLines {
     return this.all.filter(matches).length
   }
 
-  /** The first line from index `from` on that matches; rejects when the log ends, or after `timeoutMs`. */
-  async until(what: string, matches: Matches, { from = 0, timeoutMs = 15_000 } = {}): Promise<LogLine> {
+  /** The first line from index `from` on that matches; rejects when the log ends before, or in the end. */
+  async until(what: string, matches: Matches, { from = 0 } = {}): Promise<LogLine> {
     let at = from
     let found: LogLine | undefined
     await new Promise<void>((resolve, reject) => {
@@ -63,7 +65,7 @@ export class LogLines {
         }
         if (this.#ended) end(() => fail('ended'))
       }
-      const timer = setTimeout(() => end(() => fail(`had nothing for ${timeoutMs} ms`)), timeoutMs)
+      const timer = setTimeout(() => end(() => fail(`had nothing for ${PATIENCE_MS} ms`)), PATIENCE_MS)
       this.#waiting.add(look)
       look()
     })

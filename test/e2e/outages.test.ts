@@ -171,12 +171,10 @@ test('a read-only disk opens the breaker of the storage; rows wait for their fil
   // What needs no files goes on meanwhile.
   await world.prod.addPackage('f43', 'needs-no-files')
   await expect
-    .poll(
-      () =>
-        world.sql(
-          `select 1 from tag_packages l join package p on p.id = l.package_id where p.name = 'needs-no-files'`,
-        ),
-      { timeout: 10_000 },
+    .poll(() =>
+      world.sql(
+        `select 1 from tag_packages l join package p on p.id = l.package_id where p.name = 'needs-no-files'`,
+      ),
     )
     .toHaveLength(1)
   expect(await daemon.metric('breaker_open', { part: 'storage' })).toBe(1)
@@ -206,5 +204,5 @@ test('a mount of prod that goes away is no missing build: rows wait for the moun
   )
   expect(daemon.log.all.slice(from).filter((line) => line.msg === 'key parked')).toEqual([])
   await rename(`${world.root}/away`, `${world.root}/prod`)
-  await world.equal({ timeoutMs: 20_000 })
+  await world.equal()
 })

@@ -10,6 +10,7 @@ import { type SimulatedHub, startHub } from '../sim/hub.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import { Fault, faultCode } from '../sim/wire-value.ts'
 import type { Announcement } from '../sim/world/transaction.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { ChildDaemon, type Daemon, type HereDaemon, type HereOptions, openHere, startHere } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
@@ -53,11 +54,11 @@ export interface E2eWorld {
   told(...daemons: Daemon[]): Promise<void>
   /** Statements in staging's database. */
   sql<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>
-  /** Resolves when staging shows what prod shows; rejects with the differences after `timeoutMs`. */
-  equal(options?: { timeoutMs?: number } & Partial<CompareOptions>): Promise<void>
+  /** Resolves when staging shows what prod shows; rejects with the differences when they no longer change. */
+  equal(options?: Partial<CompareOptions>): Promise<void>
   differences(options?: Partial<CompareOptions>): Promise<string[]>
-  /** Resolves when nothing is left to do in the queue; rejects with what is left after `timeoutMs`. */
-  settled(timeoutMs?: number): Promise<void>
+  /** Resolves when nothing is left to do in the queue; rejects with what is left when that no longer changes. */
+  settled(): Promise<void>
   /** Catch-up fails from now on (or works again), so that only messages tell; so does the look for promotions. */
   breakCatchUp(broken: boolean): void
   /** Called before anything is closed: lets go what a test holds. */
@@ -164,9 +165,9 @@ async function build(
         await daemon.log.until(`${wanted} messages`, () => daemon.log.count(isKoji) >= wanted)
       }
     },
-    equal: ({ timeoutMs = 15_000, ...what } = {}) => equal(made, what, timeoutMs),
+    equal: (what = {}) => equal(made, what),
     differences: (what = {}) => differences(made, what),
-    settled: (timeoutMs = 15_000) => settled(made, timeoutMs),
+    settled: () => settled(made),
     breakCatchUp: (broken) => breakCatchUp(prodHub, broken),
     closing: (closer) => first.push(closer),
     close,
@@ -228,7 +229,6 @@ async function heard(bus: BusPublisher, daemon: Daemon): Promise<void> {
   const counted = daemon.log
     .until('a message is counted', said('message handled', { topic: 'unknown' }), {
       from: daemon.log.all.length,
-      timeoutMs: 30_000,
     })
     .finally(() => {
       done = true
@@ -256,28 +256,41 @@ export async function differences(world: E2eWorld, what: Partial<CompareOptions>
   return found.differences.map((difference) => describeDifference(difference).slice(0, 500))
 }
 
-async function equal(world: E2eWorld, what: Partial<CompareOptions>, timeoutMs: number): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
+/** Fails when it is told the same for so long: a slow machine makes progress too. */
+function progress(): (left: readonly unknown[], what: string) => void {
+  let last = ''
+  let sinceMs = performance.now()
+  return (left, what) => {
+    const now = JSON.stringify(left)
+    if (now !== last) sinceMs = performance.now()
+    last = now
+    if (performance.now() - sinceMs > PATIENCE_MS) throw new Error(`${what} ${now.slice(0, 5_000)}`)
+  }
+}
+
+async function equal(world: E2eWorld, what: Partial<CompareOptions>): Promise<void> {
+  const look = progress()
   for (;;) {
-    await settled(world, deadlineMs - performance.now())
+    await settled(world)
     const found = await differences(world, what)
     if (found.length === 0) return
-    if (performance.now() > deadlineMs) throw new Error(`still different:\n${found.slice(0, 20).join('\n')}`)
+    look(found, 'still different:')
     await sleep(50)
   }
 }
 
 /** Keys that only look again for what a message claimed are settled too. */
-async function settled(world: E2eWorld, timeoutMs: number): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
+async function settled(world: E2eWorld): Promise<void> {
+  const look = progress()
   for (;;) {
+    // What changes though nothing gets on (claims, times) is left out.
     const rows = await world.sql<{ key: string }>(
-      `select key, due_at, lease_until, parked_at, last_error, wait_reason, expect from staging_sync.queue
+      `select key, generation, attempts, waits, last_error, wait_reason, expect from staging_sync.queue
         where parked_at is null and (expect is null or waiting_for <> '{}' or due_at <= clock_timestamp()
           or lease_until is not null) order by key`,
     )
     if (rows.length === 0) return
-    if (performance.now() > deadlineMs) throw new Error(`still queued: ${JSON.stringify(rows.slice(0, 10))}`)
+    look(rows, 'still queued:')
     await sleep(10)
   }
 }
