@@ -28,16 +28,16 @@ export class PackageConverger implements Converger<PackageKey> {
     this.#deps = deps
   }
 
-  async converge(key: PackageKey, claim: Claim): Promise<Converged> {
+  async converge(key: PackageKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { hub, database, scope, owner, names } = this.#deps
     const { priority } = claim
     const filter = { tag: key.tagId, package: key.packageId }
     const [tag, [history]] = await Promise.all([
       findTag(database, owner, key.tagId),
-      hub.read([queryHistory(TABLES, { ...filter, active: true })], { priority }),
+      hub.read([queryHistory(TABLES, { ...filter, active: true })], { priority, signal }),
     ])
     if (tag === null) {
-      const reason = await scope.whyOutside(hub, database, key.tagId, priority)
+      const reason = await scope.whyOutside(hub, database, key.tagId, priority, signal)
       if (reason !== null) return skipped(reason)
       return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
     }
@@ -59,6 +59,7 @@ export class PackageConverger implements Converger<PackageKey> {
       this.#deps,
       history.tag_package_owners.map((row) => ({ id: row.ownerId, name: row.ownerName })),
       priority,
+      signal,
     )
 
     const ids = { tag_id: tag.stagingId, package_id: packageId }
@@ -87,7 +88,7 @@ export class PackageConverger implements Converger<PackageKey> {
       tagIds: [tag.stagingId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
       difference: (sql, lastApplied) => packageDifference(sql, this.#deps, ids, views, lastApplied),
-      prove: (_removals, lastApplied) => this.#prove(key, claim, ids, lastApplied),
+      prove: (_removals, lastApplied) => this.#prove(key, claim, ids, lastApplied, signal),
     })
   }
 
@@ -96,13 +97,14 @@ export class PackageConverger implements Converger<PackageKey> {
     claim: Claim,
     ids: { tag_id: number; package_id: number },
     lastApplied: number | null,
+    signal: AbortSignal,
   ): Promise<Proofs | LeftAlone> {
     const [history, tag] = await this.#deps.hub.read(
       [
         queryHistory(TABLES, { tag: key.tagId, package: key.packageId, active: false }),
         settingsOf(key.tagId),
       ],
-      { priority: claim.priority },
+      { priority: claim.priority, signal },
     )
     if (tag.tag_config.length === 0) return leaveToTag(this.#deps, claim, key.tagId)
     const revoked = TABLES.flatMap((table) =>

@@ -102,12 +102,18 @@ export class Scope {
 
   /**
    * Why a tag that staging does not have is left out, asked of prod; null: it is in scope (its own key must come first).
-   * Answers of "no" are cached for a minute, so that a busy side tag costs one call.
+   * Answers of "no" are cached for a minute, so that a busy side tag costs one call. `signal` ends the asking.
    */
-  async whyOutside(hub: Hub, sql: Sql, tagId: number, priority: Priority): Promise<string | null> {
+  async whyOutside(
+    hub: Hub,
+    sql: Sql,
+    tagId: number,
+    priority: Priority,
+    signal?: AbortSignal,
+  ): Promise<string | null> {
     const known = this.#outside.get(tagId)
     if (known !== undefined) return known
-    const [tag] = await hub.read([getTag(tagId)], { priority })
+    const [tag] = await hub.read([getTag(tagId)], signal === undefined ? { priority } : { priority, signal })
     const reason =
       tag === null
         ? 'prod has no such tag'

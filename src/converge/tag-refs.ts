@@ -91,12 +91,13 @@ export async function mapSidetagUser(
   deps: Deps,
   extra: readonly ExtraRow[],
   priority: Priority,
+  signal: AbortSignal,
 ): Promise<readonly ExtraRow[]> {
   const row = extra.find(({ key, value }) => key === SIDETAG_USER && value !== null)
   if (row === undefined) return extra
   const prodId = /^[0-9]{1,10}$/.test(row.value ?? '') ? Number(row.value) : null
-  const [user] = prodId === null ? [null] : await deps.hub.read([getUser(prodId)], { priority })
-  const ids = user === null ? new Map<number, number>() : await ensureUsers(deps, [user], priority)
+  const [user] = prodId === null ? [null] : await deps.hub.read([getUser(prodId)], { priority, signal })
+  const ids = user === null ? new Map<number, number>() : await ensureUsers(deps, [user], priority, signal)
   const stagingId = user === null ? undefined : ids.get(user.id)
   return extra.flatMap((other) => {
     if (other.key !== SIDETAG_USER) return [other]

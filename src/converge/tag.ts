@@ -73,7 +73,7 @@ export class TagConverger implements Converger<TagKey> {
     if (waiting.length > 0) {
       return waitFor(this.#deps, claim, waiting, 'its parents and external repos come first')
     }
-    const plan = await this.#plan(claim, prod, row, refs.ids, refs.missing)
+    const plan = await this.#plan(claim, prod, row, refs.ids, refs.missing, signal)
     if (await this.#isNew(row, plan)) await markContent(this.#deps, key.tagId, options)
     else await markContentOnce(this.#deps, key.tagId, options)
     return settle(this.#deps, plan)
@@ -96,12 +96,13 @@ export class TagConverger implements Converger<TagKey> {
     row: NamedRow,
     ids: TagIds,
     missing: readonly MissingRef[],
+    signal: AbortSignal,
   ): Promise<Plan> {
     const { hub, catalog, owner, conflicts } = this.#deps
     const { tag, rows } = prod
-    const options = { priority: claim.priority }
+    const options = { priority: claim.priority, signal }
     const others = await askNames(this.#deps, 'tag', row, tag.name, (id) => readName(hub, 'tag', id, options))
-    const rewritten = await this.#rewritten(prod, claim)
+    const rewritten = await this.#rewritten(prod, claim, signal)
     const views = viewsOf(prod, ids, rewritten)
     const settings = { catalog, owner, policy: conflicts.tag }
     const left = missing.map(clashOfMissing)
@@ -125,7 +126,7 @@ export class TagConverger implements Converger<TagKey> {
   }
 
   /** Prod's arches and extra as the rules want them in staging. */
-  async #rewritten({ tag, rows }: ProdTag, claim: Claim): Promise<RewrittenTag> {
+  async #rewritten({ tag, rows }: ProdTag, claim: Claim, signal: AbortSignal): Promise<RewrittenTag> {
     const extra = rows.tag_extra.map(({ key, value, createEvent }) => ({
       key,
       value,
@@ -134,7 +135,7 @@ export class TagConverger implements Converger<TagKey> {
     return this.#rewrite.apply({
       name: tag.name,
       arches: tag.arches,
-      extra: await mapSidetagUser(this.#deps, extra, claim.priority),
+      extra: await mapSidetagUser(this.#deps, extra, claim.priority, signal),
       configEvent: rows.tag_config[0]?.createEvent ?? 0,
     })
   }

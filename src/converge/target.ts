@@ -37,7 +37,7 @@ export class TargetConverger implements Converger<TargetKey> {
       this.#observe(key.targetId, { priority: claim.priority, signal }),
     ])
     if (prod === null) return this.#deleted(key, claim, known)
-    const outside = await this.#whyOutside(prod, claim)
+    const outside = await this.#whyOutside(prod, claim, signal)
     if (outside !== null) return skipped(known === null ? outside : `${outside}: staging keeps it as it is`)
 
     const tags = await findNamedRows(database, owner, 'tag', [prod.buildTagId, prod.destTagId])
@@ -164,10 +164,12 @@ export class TargetConverger implements Converger<TargetKey> {
     throw new AgainError('HUB_TORN', `target ${targetId} changed in prod while it was read, ${ROUNDS} times`)
   }
 
-  async #whyOutside(prod: TargetConfigRow, claim: Claim): Promise<string | null> {
+  async #whyOutside(prod: TargetConfigRow, claim: Claim, signal: AbortSignal): Promise<string | null> {
     const { hub, database, scope } = this.#deps
     const tags = [...new Set([prod.buildTagId, prod.destTagId])]
-    const reasons = await Promise.all(tags.map((id) => scope.whyOutside(hub, database, id, claim.priority)))
+    const reasons = await Promise.all(
+      tags.map((id) => scope.whyOutside(hub, database, id, claim.priority, signal)),
+    )
     return reasons.includes(null) ? null : `its tags are out of scope: ${reasons.join(', ')}`
   }
 }

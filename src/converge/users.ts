@@ -11,12 +11,13 @@ export interface UserRef {
 
 /**
  * Staging's ids of prod's users, by prod's id. Users that staging lacks are made with name, type and status as in prod,
- * nothing else (which takes one getUser each).
+ * nothing else (which takes one getUser each). `signal` ends that reading.
  */
 export async function ensureUsers(
   deps: Deps,
   refs: readonly UserRef[],
   priority: Priority,
+  signal?: AbortSignal,
 ): Promise<Map<number, number>> {
   const distinct = [...new Map(refs.map((ref) => [ref.id, ref])).values()]
   if (distinct.length === 0) return new Map()
@@ -28,7 +29,7 @@ export async function ensureUsers(
   const unknown = distinct.filter((ref) => !owned.has(ref.id))
   const answers = await deps.hub.read(
     unknown.map((ref) => getUser(ref.id)),
-    { priority },
+    signal === undefined ? { priority } : { priority, signal },
   )
   const fresh = unknown.map((ref, i) => {
     const user = answers[i] ?? null
