@@ -11,6 +11,7 @@ import { prune } from './overlap.ts'
 import { Packages } from './packages.ts'
 import { type Limits, type Progress, Run } from './run.ts'
 import { checkSentinel, renewSentinel } from './sentinel.ts'
+import { readStagingHistory } from './staging-history.ts'
 import { openWindow } from './window.ts'
 
 /*
@@ -40,6 +41,7 @@ import { openWindow } from './window.ts'
  * | volume of a build moved                                       | reconcile only (no event that can be listed)    |
  * | owner, start time, completion time, source, extra of a build  | reconcile or scrub only                         |
  * | user renamed or disabled                                      | with the next thing that refers to the user     |
+ * | settings, lists or listings edited by staging's people        | staging-history: policy decides about them now  |
  * | change visible later than the overlap after it was begun      | a run with a longer overlap; reconcile          |
  */
 
@@ -58,6 +60,8 @@ export interface CatchUpRunOptions {
   /** Instead of the usual one: once a night a week. */
   readonly overlapMs?: number
   readonly onProgress?: (progress: Progress) => void
+  /** told after each answer of the hub and each transaction: a long catch-up is no stuck one */
+  readonly onTurn?: () => void
 }
 
 export interface CatchUpReport {
@@ -90,8 +94,11 @@ export class CatchUp {
   async run(signal: AbortSignal, options: CatchUpRunOptions = {}): Promise<CatchUpReport> {
     const { hub, database, queue } = this.#options
     const overlapMs = options.overlapMs ?? this.#options.overlapMs
-    const readOne = async <T>(call: Call<T>): Promise<T> =>
-      (await hub.read([call], { priority: 'sweep', signal }))[0]
+    const readOne = async <T>(call: Call<T>): Promise<T> => {
+      const [answer] = await hub.read([call], { priority: 'sweep', signal })
+      options.onTurn?.()
+      return answer
+    }
     const window = await openWindow(database, readOne, { overlapMs, since: options.since })
     await checkSentinel(database, readOne)
     const run = new Run({
@@ -103,6 +110,7 @@ export class CatchUp {
       seedEvent: numberSetting(await readSettings(database), 'seed_event'),
       limits: { ...LIMITS, ...this.#options.limits },
       onProgress: options.onProgress,
+      onTurn: options.onTurn,
     })
     await readHistory(run, this.#packages, window.afterEvent)
     await readCompleted(run, window.completeAfter)
@@ -110,6 +118,7 @@ export class CatchUp {
     await readGone(run)
     await readPromotions(run)
     await readNames(run)
+    await readStagingHistory(run)
     await renewSentinel(run)
     await prune(run, REMEMBERED_IDS, overlapMs)
     return { cursor: run.now.id, keys: run.keys, rows: run.rows }

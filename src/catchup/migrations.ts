@@ -35,4 +35,18 @@ export const catchupMigrations: readonly Migration[] = [
         'A build of prod that staging has; should prod not know it any more, it is not the prod that we followed';
     `,
   },
+  {
+    id: 'catchup-002-staging',
+    sql: `
+      create table staging_sync.catchup_gap (
+        first bigint primary key,
+        last bigint not null,
+        noted_at timestamptz not null default clock_timestamp()
+      );
+      comment on table staging_sync.catchup_gap is
+        'Ids between staging''s own events that were not there when its history was read: rolled back, or open then';
+
+      create index event_map_by_staging on staging_sync.event_map (staging_event);
+    `,
+  },
 ]

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly seedEvent: number | null
   readonly limits: Limits
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** told after each answer of the hub and each transaction */
+  readonly onTurn?: (() => void) | undefined
 }
 
 /** How much is asked of the hub at once. */
@@ -58,8 +60,10 @@ export class Run {
     this.#options = options
   }
 
-  read<const C extends readonly Call<unknown>[]>(calls: C): Promise<Answers<C>> {
-    return this.#options.hub.read(calls, { priority: 'sweep', signal: this.#options.signal })
+  async read<const C extends readonly Call<unknown>[]>(calls: C): Promise<Answers<C>> {
+    const answers = await this.#options.hub.read(calls, { priority: 'sweep', signal: this.#options.signal })
+    this.#options.onTurn?.()
+    return answers
   }
 
   /**
@@ -75,6 +79,7 @@ export class Run {
     const marked = await this.#retried(() => this.#transaction(source, find, advance))
     this.rows += rows
     this.keys += marked
+    this.#options.onTurn?.()
     this.#options.onProgress?.({ source, rows: this.rows, keys: this.keys })
   }
 
