@@ -45,6 +45,8 @@ export class Backlog {
   /** Size of the batch that was taken last; the next take, which may be empty, ends it. */
   #inFlight = 0
   #dropping = false
+  /** When the attempt to mark that is under way began, on the monotonic clock; null: none is. */
+  #attemptSinceMs: number | null = null
   readonly #closing = new AbortController()
   #wake: (() => void) | null = null
 
@@ -55,6 +57,11 @@ export class Backlog {
   /** Entries that are not durable yet. */
   get size(): number {
     return this.#waiting.length - this.#head + this.#inFlight
+  }
+
+  /** For how long the attempt to mark that is under way has been going on, milliseconds; 0: none is. */
+  get attemptMs(): number {
+    return this.#attemptSinceMs === null ? 0 : performance.now() - this.#attemptSinceMs
   }
 
   push(entry: Entry): void {
@@ -114,6 +121,7 @@ export class Backlog {
     const { first, longest } = this.#options.retryMs
     for (let waitMs = first; ; waitMs = Math.min(waitMs * 2, longest)) {
       const last = this.#closing.signal.aborted
+      this.#attemptSinceMs = performance.now()
       try {
         await this.#options.mark(marks, batch)
         return null
@@ -122,6 +130,8 @@ export class Backlog {
         if (!(error instanceof OutageError || error instanceof AgainError)) return error
         if (last)
           return new StopError('BUS_STOPPED', 'bus: stopped while marks could not be made', { cause: error })
+      } finally {
+        this.#attemptSinceMs = null
       }
       await sleep(waitMs, undefined, { signal: this.#closing.signal }).catch(() => {})
     }

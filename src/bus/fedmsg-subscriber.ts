@@ -13,6 +13,8 @@ export interface FedmsgOptions {
   readonly step: Step
   /** Without any message for so long, all connections are made anew. */
   readonly silenceTimeoutMs: number
+  /** While it waits, it tells so at least so often (`SourceEvents.turned`); default 10,000. */
+  readonly turnMs?: number
   /** Both frames of a message together; default 4 MiB. */
   readonly maxMessageBytes?: number
   /** First wait before connecting again, and the longest; default Fedora's 100 and 500. */
@@ -32,6 +34,9 @@ const HARD_LIMIT_FACTOR = 16
 
 /** The gateways' own: ZeroMQ's default of 1,000 loses half of a flood, 0 would bound nothing. */
 const HIGH_WATER_MARK = 160_000
+
+/** A source that waits for a message says so at least so often. */
+const TURN_MS = 10_000
 
 /** How much longer than the longest wait a lost connection gets before it is made anew by hand. */
 const REVIVE_SLACK_MS = 500
@@ -96,6 +101,7 @@ export class FedmsgSubscriber implements BusSource {
     const socket = this.#socket
     if (socket === null) return null
     this.#waitingSinceMs = performance.now()
+    this.#events?.turned?.()
     try {
       return await socket.receive()
     } catch (error) {
@@ -191,13 +197,15 @@ export class FedmsgSubscriber implements BusSource {
 
   /** Time in which nobody asked for a message is not silence: a slow consumer must not lose what waits in the socket. */
   #watchSilence(delayMs: number): void {
+    const nextMs = Math.min(delayMs, this.#options.turnMs ?? TURN_MS)
     this.#silenceTimer = setTimeout(() => {
       const { silenceTimeoutMs } = this.#options
+      const isWaiting = this.#waitingSinceMs !== null
       const silentMs = this.#waitingSinceMs === null ? 0 : performance.now() - this.#waitingSinceMs
-      if (silentMs < silenceTimeoutMs) return this.#watchSilence(silenceTimeoutMs - silentMs)
-      this.#reopen(silentMs)
-      this.#watchSilence(silenceTimeoutMs)
-    }, delayMs)
+      if (silentMs >= silenceTimeoutMs) this.#reopen(silentMs)
+      if (isWaiting) this.#events?.turned?.()
+      this.#watchSilence(silentMs < silenceTimeoutMs ? silenceTimeoutMs - silentMs : silenceTimeoutMs)
+    }, nextMs)
   }
 
   #reopen(silentMs: number): void {

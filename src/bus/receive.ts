@@ -32,6 +32,11 @@ export interface ReceiverOptions extends DecoderOptions {
   readonly onCatchUp: (reason: CatchUpReason) => void
   /** For status and metrics. */
   readonly onConnection?: (endpoint: string, state: 'connected' | 'disconnected') => void
+  /**
+   * Told each time the way of a message has come round: the source waits for the next one (at least every ten seconds while it
+   * does), and no attempt to mark has been hanging for `stuckMs`.
+   */
+  readonly onTurn?: () => void
   /** Default: accepts everything. */
   readonly verify?: Verify
   /** Messages that are kept in memory while marking fails; default 50,000. */
@@ -40,6 +45,8 @@ export interface ReceiverOptions extends DecoderOptions {
   readonly maxBatch?: number
   /** Ids that duplicates are known by; default 100,000, half a day of Fedora's whole bus. */
   readonly rememberIds?: number
+  /** An attempt to mark that takes longer is stuck; default 60,000. The database's own timeouts end it in the end. */
+  readonly stuckMs?: number
   /** Waits between attempts to mark, doubling; default 100 to 5,000. */
   readonly retryMs?: { readonly first: number; readonly longest: number }
 }
@@ -109,8 +116,11 @@ export class Receiver {
   }
 
   #sourceEvents(): SourceEvents {
-    const { onCatchUp, onConnection } = this.#options
+    const { onCatchUp, onConnection, onTurn, stuckMs = 60_000 } = this.#options
     return {
+      turned: () => {
+        if (this.#backlog.attemptMs < stuckMs) onTurn?.()
+      },
       connected: (endpoint) => {
         onConnection?.(endpoint, 'connected')
         onCatchUp('connected')

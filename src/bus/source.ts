@@ -31,6 +31,8 @@ export interface SourceEvents {
   silence(silentMs: number): void
   /** Something arrived that is no message. `topic` is the wire topic, null where there is none to be had. */
   refused(topic: string | null, reason: string): void
+  /** It asks for the next message, or has been waiting for one for some seconds more. Not told while nobody takes messages. */
+  turned?(): void
 }
 
 /**

@@ -4,6 +4,9 @@ import { Double, type Value } from './value.ts'
 /** Nesting that is deeper than this is refused; Python's own limit is near 1,000. */
 const MAX_DEPTH = 500
 
+/** Python's own limit since 3.11 (`sys.int_info`); reading a long number takes time that grows with its square. */
+const MAX_INT_DIGITS = 4300
+
 const SPACE = /[ \t\n\r]*/y
 const NUMBER = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y
 const WORD = /-?[A-Za-z]+/y
@@ -90,16 +93,19 @@ function readValue(cursor: Cursor, depth: number): Value {
   const string = cursor.takeString()
   if (string !== null) return string
   const number = cursor.take(NUMBER)
-  if (number !== null) return numberOf(number)
+  if (number !== null) return numberOf(cursor, number)
   const word = WORDS.get(cursor.take(WORD)?.[0] ?? '')
   if (word === undefined) throw cursor.invalid('a value')
   return word()
 }
 
-function numberOf([token, int = '', fraction, exponent]: RegExpExecArray): Value {
+function numberOf(cursor: Cursor, [token, int = '', fraction, exponent]: RegExpExecArray): Value {
   if (fraction !== undefined || exponent !== undefined) return new Double(Number(token))
   const value = Number(int)
   if (Number.isSafeInteger(value)) return value === 0 ? 0 : value
+  if (int.length - (int.startsWith('-') ? 1 : 0) > MAX_INT_DIGITS) {
+    throw cursor.invalid(`an int of at most ${MAX_INT_DIGITS} digits before here`)
+  }
   return BigInt(int)
 }
 

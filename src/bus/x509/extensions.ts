@@ -1,0 +1,75 @@
+import { type Der, DerError, DerReader, membersOf, oidOf, readDer, TAG } from './der.ts'
+
+export interface Extension {
+  readonly critical: boolean
+  /** DER of what it says. */
+  readonly value: Buffer
+}
+
+export const OID = {
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  basicConstraints: '2.5.29.19',
+  crlReason: '2.5.29.21',
+  deltaCrl: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
+  certificateIssuer: '2.5.29.29',
+  nameConstraints: '2.5.29.30',
+  authorityKeyIdentifier: '2.5.29.35',
+  proxyCertInfo: '1.3.6.1.5.5.7.1.14',
+} as const
+
+/**
+ * The extensions that OpenSSL honours in a certificate (crypto/x509/v3_purp.c `X509_supported_extension`). A critical one that
+ * is not among them refuses the certificate; key identifiers are not, even.
+ */
+export const HONOURED: ReadonlySet<string> = new Set([
+  '2.16.840.1.113730.1.1', // netscape cert type
+  OID.keyUsage,
+  '2.5.29.17', // subject alternative name
+  OID.basicConstraints,
+  '2.5.29.32', // certificate policies
+  '2.5.29.31', // CRL distribution points
+  '2.5.29.37', // extended key usage
+  '1.3.6.1.5.5.7.1.7', // IP address blocks
+  '1.3.6.1.5.5.7.1.8', // autonomous systems
+  '1.3.6.1.5.5.7.48.1.5', // OCSP no check
+  '2.5.29.36', // policy constraints
+  OID.proxyCertInfo,
+  OID.nameConstraints,
+  '2.5.29.33', // policy mappings
+  '2.5.29.54', // inhibit any policy
+])
+
+/** By object identifier. Throws DerError, also for one that stands there twice. */
+export function readExtensions(sequence: Der): ReadonlyMap<string, Extension> {
+  const extensions = new Map<string, Extension>()
+  if (sequence.tag !== TAG.sequence) throw new DerError('no extensions')
+  for (const member of membersOf(sequence)) {
+    const reader = new DerReader(member)
+    const oid = oidOf(reader.take(TAG.oid))
+    const flag = reader.takeIf(TAG.boolean)
+    const value = reader.take(TAG.octetString).content
+    reader.end()
+    if (extensions.has(oid)) throw new DerError(`extension ${oid} twice`)
+    extensions.set(oid, { critical: flag !== null && flag.content[0] !== 0, value })
+  }
+  return extensions
+}
+
+/** Bit n of a named bit list, as key usage is; the first bit is 0. */
+export function hasBit(value: Buffer, bit: number): boolean {
+  const { content } = readDer(value, TAG.bitString)
+  return (((content[1 + (bit >> 3)] ?? 0) >> (7 - (bit & 7))) & 1) === 1
+}
+
+/** What an authority key identifier tells of its issuer: the key's identifier, the certificate's serial. */
+export function readAuthorityKey(value: Buffer): {
+  readonly key: Buffer | null
+  readonly serial: Buffer | null
+} {
+  const reader = new DerReader(readDer(value, TAG.sequence))
+  const key = reader.takeIf(0x80)?.content ?? null
+  reader.takeIf(0xa1)
+  return { key, serial: reader.takeIf(0x82)?.content ?? null }
+}
