@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Converged, Convergers } from '../../src/converge/deps.ts'
 import { Worker } from '../../src/converge/worker.ts'
 import { AgainError, FenceError, KeyError, OutageError, SafetyError } from '../../src/errors.ts'
@@ -11,8 +11,18 @@ import type { Claim } from '../../src/queue/queue.ts'
 import { migrate } from '../../src/staging/migration.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
-import { makeWorld, run as sql, type World } from '../staging/world.ts'
-import { type AnswerThief, answerThief } from '../support/answer-thief.ts'
+import { openDatabase, run as sql } from '../staging/world.ts'
+import { answerThief } from '../support/answer-thief.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+
+let server: TestDatabase
+beforeAll(async () => {
+  server = await testDatabase({ koji: 'none' })
+  const database = await openDatabase(server.url)
+  await migrate(database, queueMigrations)
+  await database.destroy()
+})
+afterAll(() => server?.drop())
 
 const closers: (() => unknown)[] = []
 afterEach(async () => {
@@ -35,18 +45,13 @@ interface Bench {
 /** A worker with the real queue and breakers, whose convergers do what the test says. */
 async function bench(
   work: Work,
-  options: {
-    concurrency?: number
-    graceMs?: number
-    leaseMs?: number
-    way?: (url: string) => Promise<string>
-  } = {},
+  options: { concurrency?: number; graceMs?: number; leaseMs?: number; url?: string } = {},
 ): Promise<Bench> {
-  const world: World = await makeWorld('1.35.0', options.way)
-  closers.push(() => world.close())
-  await migrate(world.database, queueMigrations)
+  const database = await openDatabase(options.url ?? server.url)
+  closers.push(() => database.destroy())
+  await sql(database, 'truncate staging_sync.queue')
   const queue = new PostgresQueue({
-    database: world.database,
+    database,
     holder: 'test',
     random: () => 0,
     monotonicMs: () => performance.now(),
@@ -115,7 +120,7 @@ async function bench(
     stop,
     rows: () =>
       sql(
-        world.database,
+        database,
         `select key, attempts, last_code as code, parked_at is not null as parked, token is not null as held,
           due_at > clock_timestamp() as later from staging_sync.queue order by key`,
       ),
@@ -252,17 +257,14 @@ test.each([
 ])(
   'a key is not left to its lease when the answer that tells that it is %s is lost',
   async (how, statement) => {
-    let thief: AnswerThief | undefined
+    const thief = await answerThief(server.url)
+    closers.push(() => thief.close())
     const it = await bench(async () => UNCHANGED, {
       // Nothing but the worker itself can end a claim while this test lasts.
       leaseMs: 3_600_000,
-      way: async (url) => {
-        thief = await answerThief(url)
-        closers.push(() => thief?.close())
-        return thief.url
-      },
+      url: thief.url,
     })
-    const lost = thief?.steal(statement, 'build/1')
+    const lost = thief.steal(statement, 'build/1')
     if (how === 'claimed') await it.queue.mark(live(build(1)))
     else await expect(it.worker.mark(live(build(1)))).rejects.toMatchObject({ name: 'OutageError' })
     await lost

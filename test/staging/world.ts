@@ -24,13 +24,9 @@ export async function openDatabase(url: string, step: Step = noStep): Promise<Da
   return Database.create({ url, applicationName: 'test', poolSize: 4, connectTimeoutMs: 5_000, step })
 }
 
-/** `way`: how our own connections reach the database, where that is not its address. */
-export async function makeWorld(
-  koji: KojiVersion = '1.35.0',
-  way: (url: string) => string | Promise<string> = (url) => url,
-): Promise<World> {
+export async function makeWorld(koji: KojiVersion = '1.35.0'): Promise<World> {
   const test = await testDatabase({ koji })
-  const database = await openDatabase(await way(test.url))
+  const database = await openDatabase(test.url)
   const catalog = await Catalog.read(database)
   const report = await initStaging({
     database,
