@@ -24,7 +24,6 @@ export function findCombinationProblems(settings: PartialSettings): Problem[] {
     ...scopeProblems(settings),
     ...rewriteProblems(settings),
     ...tagRewriteProblems(settings),
-    ...poolProblems(settings),
     ...busProblems(settings),
   ]
 }
@@ -145,27 +144,22 @@ function tagRewriteProblems({ tag_rewrite: rules }: PartialSettings): Problem[] 
   return problems
 }
 
-function poolProblems({ staging, worker }: PartialSettings): Problem[] {
-  const { pool_size: pool } = staging
-  const { concurrency } = worker
-  // Each converging key holds one; marks and the queue need their own, or they would wait for each other.
-  if (pool === undefined || concurrency === undefined || pool >= concurrency + 2) return []
-  return [
-    {
-      path: 'staging.pool_size',
-      message: `must be at least ${concurrency + 2}: worker.concurrency and 2 more`,
-    },
-  ]
-}
-
 function busProblems({ 'bus.fedmsg': bus }: PartialSettings): Problem[] {
-  if (bus.validate_signatures !== true) return []
-  return [
-    {
-      path: 'bus.fedmsg.validate_signatures',
-      message: 'true is not in this version: signatures are not checked yet',
-    },
-  ]
+  const problems: Problem[] = []
+  if (bus.validate_signatures === true && bus.ca === null && (bus.endpoints ?? []).length > 0) {
+    problems.push({
+      path: 'bus.fedmsg.ca',
+      message:
+        'is missing: messages are checked against it; to take unsigned ones, set bus.fedmsg.validate_signatures to false',
+    })
+  }
+  if (bus.nitpicky === true && bus.policy_file === null) {
+    problems.push({
+      path: 'bus.fedmsg.nitpicky',
+      message: 'refuses every message without bus.fedmsg.policy_file',
+    })
+  }
+  return problems
 }
 
 function duplicates(path: string, values: readonly (string | null)[], end = ''): Problem[] {

@@ -3,6 +3,7 @@ import {
   absolutePath,
   databaseUrl,
   endpoint,
+  fileOrUrl,
   httpUrl,
   integer,
   listenAddress,
@@ -108,8 +109,8 @@ export const OPTIONS = {
       help: "Ids that staging gives out itself start above this, so that prod's ids stay free for prod's rows.",
     }),
     pool_size: option(12, {
-      type: integer({ min: 3, max: 200 }),
-      help: 'Connections to the database; at least 2 more than worker.concurrency.',
+      type: integer({ min: 4, max: 200 }),
+      help: 'Connections to the database. A key that is converged holds one for some milliseconds.',
     }),
   },
   'bus.fedmsg': {
@@ -133,9 +134,33 @@ export const OPTIONS = {
       example: 'https://koji.example.org',
       help: 'Messages that name another base_url are refused; not set: it is not looked at.',
     }),
-    validate_signatures: option(false, {
+    validate_signatures: option(true, {
       type: z.boolean(),
-      help: 'Check the signatures of messages. Not in this version: true is refused.',
+      help: 'Only messages that were signed by who may send them count. false takes every message from everybody.',
+    }),
+    ca: unset({
+      type: fileOrUrl,
+      example: 'https://fedoraproject.org/fedmsg/ca.crt',
+      help: 'The CA that messages are checked against: a PEM file or its address, of which the first certificate counts. Read again when it changes. Must be given while signatures are checked.',
+    }),
+    crl: unset({
+      type: fileOrUrl,
+      example: 'https://fedoraproject.org/fedmsg/crl.pem',
+      help: "The CA's revocation list (PEM file or address). When it has expired, no message counts. Not set: nobody is revoked.",
+    }),
+    policy_file: unset({
+      type: absolutePath,
+      example: '/etc/koji-staging-sync/routing_policy.json',
+      help: 'JSON file of who may send what: {"topic": ["common name", ...]}. Read at the start. Not set: everybody whom the CA knows may send everything.',
+    }),
+    nitpicky: option(false, {
+      type: z.boolean(),
+      help: 'Topics that policy_file does not list are for nobody, instead of for everybody.',
+    }),
+    backends: option<'x509'[]>(['x509'], {
+      type: z.array(z.enum(['x509'])).min(1),
+      form: 'list',
+      help: 'The kinds of signatures that count. x509 is the only one that is supported.',
     }),
     silence_timeout_seconds: option(600, {
       type: seconds({ min: 1 }),
@@ -177,9 +202,9 @@ export const OPTIONS = {
     }),
   },
   worker: {
-    concurrency: option(8, {
+    concurrency: option(32, {
       type: integer({ min: 1, max: 128 }),
-      help: 'Keys that are converged at a time.',
+      help: 'Keys that are converged at a time: what they ask of prod goes together in few requests.',
     }),
     shutdown_grace_seconds: option(20, {
       type: seconds({ min: 0, max: 3600 }),
@@ -214,6 +239,16 @@ export const OPTIONS = {
     jitter_seconds: option(1_800, {
       type: seconds({ min: 0, max: 43_200 }),
       help: 'It begins up to this much later, at random, so that several stagings do not ask prod at once.',
+    }),
+  },
+  scrub: {
+    days: option(30, {
+      type: z.number().min(0).max(3650),
+      help: 'Every build that came from prod is looked at whole, rows and files, within so many days; 0: `run` does not scrub.',
+    }),
+    builds_per_second: option(5, {
+      type: z.number().min(0.001).max(1000),
+      help: 'The scrub never goes faster than this. How fast it has to go follows from scrub.days and the number of builds: see `status`.',
     }),
   },
   http: {

@@ -1,5 +1,6 @@
 import { BUILD_STATE } from '../model/records.ts'
 import type { Sql } from '../staging/database.ts'
+import { type KeyState, keyStateOf } from '../staging/key-state.ts'
 import { findOwned } from '../staging/owned.ts'
 import type { Owner } from './deps.ts'
 
@@ -16,8 +17,18 @@ export interface BuildRef {
  * the row that was applied. One that staging's people deleted, cancelled, or made anew (the same id, a new `create_event`) is
  * absent, as one that staging never had: its own key settles that.
  */
-export function findBuilds(sql: Sql, owner: Owner, refs: readonly BuildRef[]): Promise<Map<number, number>> {
+export function findBuilds(
+  sql: Sql,
+  owner: Owner,
+  refs: readonly BuildRef[],
+): Promise<Map<number, FoundBuild>> {
   return find(sql, 'identify.builds', `${ROWS} and ${AS_APPLIED}`, owner, refs)
+}
+
+/** Staging's ids of a build of prod's and of its package. */
+export interface FoundBuild {
+  readonly id: number
+  readonly packageId: number
 }
 
 /**
@@ -28,12 +39,12 @@ export function findBuildRows(
   sql: Sql,
   owner: Owner,
   refs: readonly BuildRef[],
-): Promise<Map<number, number>> {
+): Promise<Map<number, FoundBuild>> {
   return find(sql, 'identify.build-rows', ROWS, owner, refs)
 }
 
 const ROWS = `
-  select r.id as prod_id, b.id as staging_id
+  select r.id as prod_id, b.id as staging_id, b.pkg_id as package_id
     from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r(id, name, version, release)
     left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
     join build b on b.id = coalesce(o.staging_id, r.id)
@@ -52,16 +63,16 @@ async function find(
   text: string,
   owner: Owner,
   refs: readonly BuildRef[],
-): Promise<Map<number, number>> {
+): Promise<Map<number, FoundBuild>> {
   if (refs.length === 0) return new Map()
-  const rows = await sql.query<{ prod_id: number; staging_id: number }>(name, text, [
+  const rows = await sql.query<{ prod_id: number; staging_id: number; package_id: number }>(name, text, [
     refs.map((ref) => ref.id),
     refs.map((ref) => ref.name),
     refs.map((ref) => ref.version),
     refs.map((ref) => ref.release),
     owner.seedEvent,
   ])
-  return new Map(rows.map((row) => [row.prod_id, row.staging_id]))
+  return new Map(rows.map((row) => [row.prod_id, { id: row.staging_id, packageId: row.package_id }]))
 }
 
 /** Staging's row of a prod tag. */
@@ -73,21 +84,37 @@ export interface FoundTag {
   readonly sideTag: boolean
 }
 
+/** $1 the tag's id in prod, $2 the seed's event. */
+const TAG = `
+  select t.id as "stagingId", t.name,
+         exists (select 1 from tag_extra e
+                  where e.tag_id = t.id and e.active and e.key = 'sidetag' and e.value = 'true') as "sideTag"
+    from (select max(staging_id) as id from staging_sync.owned where kind = 'tag' and prod_id = $1::bigint) o
+    join tag t on t.id = coalesce(o.id, $1)
+   where o.id is not null
+      or (exists (select 1 from tag_config c where c.tag_id = t.id and c.create_event <= $2::bigint)
+          and not exists (select 1 from staging_sync.owned x where x.kind = 'tag' and x.staging_id = t.id))`
+
 /** Staging's row of a prod tag that came from prod, by record or with the seed; null: staging has no such tag of prod's. */
 export async function findTag(sql: Sql, owner: Owner, tagId: number): Promise<FoundTag | null> {
-  const [row] = await sql.query<FoundTag>(
-    'identify.tag',
-    `select t.id as "stagingId", t.name,
-            exists (select 1 from tag_extra e
-                     where e.tag_id = t.id and e.active and e.key = 'sidetag' and e.value = 'true') as "sideTag"
-       from (select max(staging_id) as id from staging_sync.owned where kind = 'tag' and prod_id = $1::bigint) o
-       join tag t on t.id = coalesce(o.id, $1)
-      where o.id is not null
-         or (exists (select 1 from tag_config c where c.tag_id = t.id and c.create_event <= $2::bigint)
-             and not exists (select 1 from staging_sync.owned x where x.kind = 'tag' and x.staging_id = t.id))`,
-    [tagId, owner.seedEvent],
-  )
+  const [row] = await sql.query<FoundTag>('identify.tag', TAG, [tagId, owner.seedEvent])
   return row ?? null
+}
+
+/** `findTag` and the state of a key of something in that tag, in one statement. */
+export async function findTagAndState(
+  sql: Sql,
+  owner: Owner,
+  { tagId, keyText }: { tagId: number; keyText: string },
+): Promise<{ tag: FoundTag | null; state: KeyState }> {
+  const [row] = await sql.query<KeyState & (FoundTag | { stagingId: null })>(
+    'identify.tag-and-state',
+    `select s.*, t.* from (${keyStateOf('$3')}) s left join (${TAG}) t on true`,
+    [tagId, owner.seedEvent, keyText],
+  )
+  if (row === undefined) return { tag: null, state: { lastApplied: null, clashesOpen: false } }
+  const { lastApplied, clashesOpen, ...tag } = row
+  return { tag: tag.stagingId === null ? null : tag, state: { lastApplied, clashesOpen } }
 }
 
 /** Prod's builds that policy keeps out of staging, by the clashes of their own keys: their place in owned tags stays empty. */

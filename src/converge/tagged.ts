@@ -5,10 +5,10 @@ import type { Expectation } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
-import { type KeyState, readKeyState } from '../staging/key-state.ts'
+import type { KeyState } from '../staging/key-state.ts'
 import { readListing } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
-import { findBuildRows, findBuilds, findPackage, findTag, heldBuilds } from './identify.ts'
+import { findBuildRows, findBuilds, findPackage, findTagAndState, heldBuilds } from './identify.ts'
 import { diffListing, type WantedEntry } from './listing-diff.ts'
 import type { Op } from './ops.ts'
 import { type Difference, type LeftAlone, type Plan, type Proofs, settle } from './settle.ts'
@@ -36,9 +36,8 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
     const { hub, database, scope, owner, names } = this.#deps
-    const [tag, state, { rows, ...read }] = await Promise.all([
-      findTag(database, owner, key.tagId),
-      readKeyState(database, formatKey(key)),
+    const [{ tag, state }, { rows, ...read }] = await Promise.all([
+      findTagAndState(database, owner, { tagId: key.tagId, keyText: formatKey(key) }),
       this.#read(key, claim),
     ])
     const unmet = unmetOf(claim.expect, rows)
@@ -80,14 +79,17 @@ export class TaggedConverger implements Converger<TaggedKey> {
     }
 
     const wanted = shown.flatMap((row): WantedEntry[] => {
-      const buildId = builds.get(row.buildId)
-      return buildId === undefined ? [] : [{ buildId, prodEvent: row.createEvent }]
+      const build = builds.get(row.buildId)
+      return build === undefined ? [] : [{ buildId: build.id, prodEvent: row.createEvent }]
     })
+    const [found] = builds.values()
     const name = shown[0]?.packageName
     const packageId =
-      name === undefined
-        ? await findPackage(database, owner, key.packageId)
-        : ((await names.ensure('package', [{ prodId: key.packageId, name }])).get(name) ?? null)
+      found !== undefined
+        ? found.packageId
+        : name === undefined
+          ? await findPackage(database, owner, key.packageId)
+          : ((await names.ensure('package', [{ prodId: key.packageId, name }])).get(name) ?? null)
     if (packageId === null) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
     return settle(
       this.#deps,
@@ -179,7 +181,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const builds = await findBuildRows(database, owner, refs)
     const revokedAt = new Map<number, number>()
     for (const row of fresh) {
-      const buildId = builds.get(row.buildId)
+      const buildId = builds.get(row.buildId)?.id
       if (buildId !== undefined && row.revokeEvent !== null) {
         revokedAt.set(buildId, Math.max(revokedAt.get(buildId) ?? 0, row.revokeEvent))
       }

@@ -13,6 +13,7 @@ import {
   type Telemetry,
 } from '../telemetry/events.ts'
 import { Breakers, type PartPermit, type Probes } from './breakers.ts'
+import { ClaimEnds } from './claim-ends.ts'
 import { DebtPayer } from './debts.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
 import { PARK_AT_ONCE, partsOf, Races } from './endings.ts'
@@ -61,12 +62,11 @@ export class Worker {
   readonly #debts: DebtPayer
   readonly #breakers: Breakers
   readonly #races: Races
-  /** Claims that ended while the database was down. */
-  readonly #owed: Claim[] = []
-  /** The database was down: the answer to a claim may have been lost with it. */
-  #lostAnswers = false
+  readonly #ends: ClaimEnds
   /** Something may be due: we were told so, or the last claim came back full. Otherwise a free hand need not look. */
   #more = true
+  /** The last claim came back full: there is so much to do that hands are filled some at a time. */
+  #plenty = false
   #fatal: unknown = null
   readonly #hard = new AbortController()
   #running = false
@@ -77,6 +77,7 @@ export class Worker {
     this.#races = new Races(options.random)
     this.#debts = new DebtPayer(options.payDebts, DEBT_DELAY_MS)
     this.#breakers = new Breakers(options.breakers, options.telemetry, options.probes)
+    this.#ends = new ClaimEnds(options.queue, (error) => this.#breakers.tell([], { tried: [], error }))
     // Every read of every key under way listens to it.
     setMaxListeners(0, this.#hard.signal)
   }
@@ -92,19 +93,19 @@ export class Worker {
    * queue to be looked at.
    */
   async mark(marks: readonly Mark[]): Promise<void> {
-    const free = this.#running && this.#breakers.healthy ? this.#options.concurrency - this.#active.size : 0
+    const free = this.#running && this.#breakers.healthy ? this.#free : 0
     if (free < marks.length) {
       await this.#options.queue.mark(marks)
       this.wake()
       return
     }
     const claims = await this.#options.queue.markAndClaim(marks).catch((error: unknown) => {
-      this.#lostAnswers = true
+      this.#ends.answerLost()
       throw error
     })
     if (this.#running && this.#fatal === null) for (const claim of claims) this.#start(claim, [])
     // It has stopped meanwhile: nobody would wait for what is started now.
-    else await this.#quietly(() => this.#options.queue.release(claims, { delayMs: 0 }))
+    else await this.#ends.giveBackAll(claims)
   }
 
   /** Works until the signal, then ends what is under way within the grace. Throws what must end the process. */
@@ -132,7 +133,7 @@ export class Worker {
   async #turn(signal: AbortSignal): Promise<void> {
     const permits = await this.#breakers.permits(signal, () => this.#options.onTurn?.())
     const { probing } = this.#breakers
-    const free = this.#options.concurrency - this.#active.size
+    const free = this.#free
     const wanted = probing ? Math.min(1, free) : free
     let claims: Claim[] = []
     try {
@@ -140,41 +141,53 @@ export class Worker {
         // Told again while we look: then we look again.
         this.#more = false
         claims = await this.#options.queue.claim(wanted)
-        if (claims.length >= wanted) this.#more = true
+        this.#plenty = claims.length >= wanted
+        if (this.#plenty) this.#more = true
       }
     } catch (error) {
       this.#more = true
-      this.#lostAnswers = true
+      this.#ends.answerLost()
       this.#breakers.tell(permits, { tried: ['database'], error })
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
     }
-    await this.#settleOwed(claims)
+    if (await this.#ends.settle(() => [...this.#active.values(), ...claims])) this.#more = true
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
       this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
-      await this.#rest(signal)
+      await this.#rest(signal, wanted > 0)
       return
     }
-    if (this.#fatal !== null) {
-      this.#owed.push(...claims)
-      return
-    }
+    // It ended while we looked: others need not wait for what is under way.
+    if (this.#fatal !== null) return this.#ends.giveBackAll(claims)
     for (const [i, claim] of claims.entries()) this.#start(claim, i === 0 ? permits : [])
-    if (this.#active.size >= this.#options.concurrency || probing || !this.#more) await this.#rest(signal)
+    if (!this.#mayClaim || probing) await this.#rest(signal, !this.#plenty)
+  }
+
+  get #free(): number {
+    return this.#options.concurrency - this.#active.size
+  }
+
+  /**
+   * Something may be due, and hands are free. While there is plenty a claim is worth its round trip only for some hands at once;
+   * the others are at work meanwhile.
+   */
+  get #mayClaim(): boolean {
+    const least = this.#plenty ? Math.ceil(this.#options.concurrency / 4) : 1
+    return this.#more && this.#free >= least
   }
 
   /** Until there may be something to claim and a hand to do it, a key is due by its schedule, or the idle time is over. */
-  async #rest(signal: AbortSignal): Promise<void> {
-    const untilMs = performance.now() + (await this.#idleMs())
+  async #rest(signal: AbortSignal, all: boolean): Promise<void> {
+    const untilMs = performance.now() + (all ? await this.#idleMs() : this.#options.idleMs)
     for (;;) {
-      const full = this.#active.size >= this.#options.concurrency
       const leftMs = untilMs - performance.now()
-      if (leftMs <= 0 || signal.aborted || this.#fatal !== null || (this.#more && !full)) return
+      if (leftMs <= 0 || signal.aborted || this.#fatal !== null || this.#mayClaim) return
       await this.#wake.wait(leftMs, signal)
     }
   }
 
+  /** All that is due has been claimed: when the next one is. */
   async #idleMs(): Promise<number> {
     const due = await this.#options.queue.nextDueMs().catch(() => null)
     return Math.max(10, Math.min(this.#options.idleMs, due ?? this.#options.idleMs))
@@ -196,7 +209,7 @@ export class Worker {
     this.#fatal ??= error
     if (!(error instanceof SafetyError)) return
     this.#hard.abort(new StopError('STOPPED', 'stopped for safety'))
-    await this.#quietly(() => this.#options.queue.release([...this.#active.values()], { delayMs: 0 }))
+    await this.#ends.giveBackAll([...this.#active.values()])
   }
 
   async #converge(claim: Claim, permits: readonly PartPermit[]): Promise<void> {
@@ -208,7 +221,7 @@ export class Worker {
         claim.key.kind === 'build' ? await this.#breakers.gate('storage', this.#hard.signal) : null
       if (backMs !== null) {
         this.#breakers.tell(permits, { tried: [], error: null })
-        await this.#giveBack(claim, backMs)
+        await this.#ends.giveBack(claim, backMs)
         return
       }
       const result = await converger.converge(claim.key, claim, this.#hard.signal)
@@ -238,9 +251,9 @@ export class Worker {
       return
     }
     if (error instanceof OutageError) {
-      if (error.part === 'database') this.#lostAnswers = true
+      if (error.part === 'database') this.#ends.answerLost()
       keyReturned(telemetry, claim.key, error)
-      await this.#giveBack(claim, 500)
+      await this.#ends.giveBack(claim, 500)
       return
     }
     if (error instanceof AgainError) {
@@ -248,61 +261,25 @@ export class Worker {
       if (delayMs !== null) {
         const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
         convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
-        await this.#giveBack(claim, delayMs)
+        await this.#ends.giveBack(claim, delayMs)
         return
       }
     }
     // Its claim is given back with all others, once nothing more is begun.
     if (error instanceof SafetyError) throw error
     if (error instanceof StopError || this.#hard.signal.aborted) {
-      await this.#giveBack(claim, 0)
+      await this.#ends.giveBack(claim, 0)
       return
     }
     const code = error instanceof SyncError ? error.code : 'INTERNAL'
     const park = PARK_AT_ONCE.has(code)
     keyFailed(telemetry, claim.key, { error, attempts: claim.attempts + 1, parked: park })
-    await this.#orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
-  }
-
-  #giveBack(claim: Claim, delayMs: number): Promise<void> {
-    return this.#orLater(claim, () => this.#options.queue.release([claim], { delayMs }))
-  }
-
-  /** A claim whose end cannot be told now, since the database is down, is given back when it is up again. */
-  async #orLater(claim: Claim, end: () => Promise<unknown>): Promise<void> {
-    const told = await this.#quietly(end)
-    if (!told) this.#owed.push(claim)
-  }
-
-  async #settleOwed(fresh: readonly Claim[]): Promise<void> {
-    if (this.#lostAnswers) {
-      this.#lostAnswers = false
-      const ended = await this.#quietly(() =>
-        this.#options.queue.endLost([...this.#active.values(), ...this.#owed, ...fresh]),
-      )
-      if (ended) this.#more = true
-    }
-    if (this.#owed.length === 0) return
-    const owed = this.#owed.splice(0)
-    const told = await this.#quietly(() => this.#options.queue.release(owed, { delayMs: 0 }))
-    if (!told) this.#owed.push(...owed)
-  }
-
-  /** Whether it went well; what cannot be told to the queue at all is told by the end of the lease. */
-  async #quietly(work: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await work()
-      return true
-    } catch (error) {
-      this.#lostAnswers = true
-      this.#breakers.tell([], { tried: [], error })
-      return false
-    }
+    await this.#ends.orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
   }
 
   async #renew(): Promise<void> {
     if (this.#active.size === 0) return
-    await this.#quietly(() => this.#options.queue.renew([...this.#active.values()]))
+    await this.#ends.quietly(() => this.#options.queue.renew([...this.#active.values()]))
   }
 
   /** Waits for what is under way; past the grace the work is told to stop, and given back. */
@@ -313,8 +290,7 @@ export class Worker {
     while (this.#active.size > 0 && !deadline.aborted) await this.#wake.wait(50, deadline)
     deadline.removeEventListener('abort', hard)
     if (this.#active.size > 0) await delay(100)
-    const left = [...this.#active.values(), ...this.#owed.splice(0)]
-    if (left.length > 0) await this.#quietly(() => this.#options.queue.release(left, { delayMs: 0 }))
+    await this.#ends.giveBackAll([...this.#active.values()])
     await this.#finisher.idle()
     await this.#debts.settle()
   }

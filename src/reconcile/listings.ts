@@ -47,7 +47,7 @@ export async function compareListings(
     const rows = wanted.get(name) ?? []
     const here = present.get(name) ?? []
     const list = rows.flatMap((row): WantedEntry[] => {
-      const buildId = builds.get(row.buildId)
+      const buildId = builds.get(row.buildId)?.id
       return buildId === undefined ? [] : [{ buildId, prodEvent: row.createEvent }]
     })
     const lacking = rows.some((row) => !builds.has(row.buildId) && !held.has(row.buildId))

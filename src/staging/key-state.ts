@@ -8,13 +8,14 @@ export interface KeyState {
   readonly clashesOpen: boolean
 }
 
+/** SQL of one row of KeyState, for the key that the parameter `$n` names. */
+export function keyStateOf(parameter: `$${number}`): string {
+  return `select (select max(prod_event) from staging_sync.event_map where key = ${parameter}) as "lastApplied",
+    exists (select 1 from staging_sync.clash where key = ${parameter} and resolved_at is null) as "clashesOpen"`
+}
+
 /** The state of a key (`formatKey`'s text), in one statement. */
 export async function readKeyState(sql: Sql, key: string): Promise<KeyState> {
-  const [row] = await sql.query<KeyState>(
-    'key.state',
-    `select (select max(prod_event) from staging_sync.event_map where key = $1) as "lastApplied",
-            exists (select 1 from staging_sync.clash where key = $1 and resolved_at is null) as "clashesOpen"`,
-    [key],
-  )
+  const [row] = await sql.query<KeyState>('key.state', keyStateOf('$1'), [key])
   return row ?? { lastApplied: null, clashesOpen: false }
 }

@@ -40,7 +40,6 @@ const STAGING: readonly [string, string[]][] = [
   ['id_floor = 0', ['staging.id_floor: must be at least 1, not 0']],
   ['id_floor = 3000000000', ['staging.id_floor: must be at most 2000000000, not 3000000000']],
   ['user = " "', ['staging.user: must not be empty']],
-  ['pool_size = 9', ['staging.pool_size: must be at least 10: worker.concurrency and 2 more']],
   ['hub = "http://KOJI.example.org/kojihub/"', ['staging.hub: must not be the hub of prod.hub']],
   [
     'hub = "https://u:hunter2@x/kojihub"',
@@ -52,7 +51,7 @@ const REST: readonly [string, string[]][] = [
   ['[prd]\n', ['prd: there is no such setting; did you mean prod?']],
   ['[bus.fedora]\n', ['bus.fedora: there is no such setting']],
   [
-    '[bus.fedmsg]\nendpoints = ["tcp://a:1", "tcp://a:1"]',
+    '[bus.fedmsg]\nca = "/ca"\nendpoints = ["tcp://a:1", "tcp://a:1"]',
     ['bus.fedmsg.endpoints[1]: stands there twice: "tcp://a:1"'],
   ],
   [
@@ -63,8 +62,22 @@ const REST: readonly [string, string[]][] = [
   ],
   ['[bus.fedmsg]\nendpoints = "tcp://a:1"', ['bus.fedmsg.endpoints: must be a list [ ... ], not a text']],
   [
-    '[bus.fedmsg]\nvalidate_signatures = true',
-    ['bus.fedmsg.validate_signatures: true is not in this version: signatures are not checked yet'],
+    '[bus.fedmsg]\nendpoints = ["tcp://a:1"]',
+    [
+      'bus.fedmsg.ca: is missing: messages are checked against it; to take unsigned ones, set bus.fedmsg.validate_signatures to false',
+    ],
+  ],
+  [
+    '[bus.fedmsg]\nca = "ca.crt"\ncrl = "ftp://a/crl.pem"\nbackends = ["gpg"]',
+    [
+      'bus.fedmsg.backends[0]: must be one of "x509", not "gpg"',
+      'bus.fedmsg.ca: must be an absolute path or an http:// or https:// address',
+      'bus.fedmsg.crl: must be an absolute path or an http:// or https:// address',
+    ],
+  ],
+  [
+    '[bus.fedmsg]\nnitpicky = true',
+    ['bus.fedmsg.nitpicky: refuses every message without bus.fedmsg.policy_file'],
   ],
   [
     '[bus.fedmsg]\ntopic_prefix = "org.fedoraproject.*"',
@@ -231,7 +244,7 @@ describe('a wrong setting is named', () => {
     const text = file({
       prod: 'concurrency = "many"\nbogus = 1',
       staging: 'pool_size = 3',
-      rest: '[bus.fedmsg]\nendpoints = ["tcp://a:1", "tcp://a:1"]\n[[placement]]\nmode = "copy"',
+      rest: '[bus.fedmsg]\nca = "/ca"\nendpoints = ["tcp://a:1", "tcp://a:1"]\n[[placement]]\nmode = "copy"',
     }).replace('"/mnt/koji"', '"/mnt/prod-koji/sub"')
     expect(folder.problems(text).map((problem) => problem.split(': ')[0])).toEqual([
       'bus.fedmsg.endpoints[1]',
