@@ -64,8 +64,11 @@ async function joined(from: Publisher, heard: Heard): Promise<void> {
     await from.publish(envelope('hello'))
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  await from.publish(envelope('joined'))
-  await until(() => heard.messages.at(-1)?.id === 'joined')
+  // A connection that was made anew just then (by silence) may lose it too.
+  for (let at = 0; heard.messages.at(-1)?.id !== 'joined'; at += 1) {
+    if (at % 100 === 0) await from.publish(envelope('joined'))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   heard.messages.length = 0
 }
 
@@ -163,34 +166,39 @@ describe('a subscriber', () => {
     await joined(from, heard)
     await until(() => heard.events.filter((event) => event.startsWith('connected')).length >= 2)
     await joined(from, heard)
-    expect(heard.events.slice(0, 3)).toEqual([
-      `connected ${from.endpoint}`,
+    const connected = `connected ${from.endpoint}`
+    expect(heard.events.slice(heard.events.indexOf(connected)).slice(0, 3)).toEqual([
+      connected,
       'silence',
-      `connected ${from.endpoint}`,
+      connected,
     ])
   })
 
   it('does not take a slow consumer for silence, and keeps a flood that waits for it', async () => {
-    const from = await Publisher.create(undefined, 1000)
+    // It holds 1,000 messages itself, so what is sent while nobody consumes has room in the subscriber or nowhere.
+    const from = await Publisher.create(undefined, { highWaterMark: 1000, noDrop: true })
     closers.push(() => from.close())
     let open = (): void => {}
     const gate = new Promise<void>((resolve) => {
       open = resolve
     })
     let stalled = false
-    const heard = hear([from.endpoint], { silenceTimeoutMs: 200, step: () => (stalled ? gate : undefined) })
+    const silenceTimeoutMs = 500
+    const heard = hear([from.endpoint], { silenceTimeoutMs, step: () => (stalled ? gate : undefined) })
     await joined(from, heard)
+    heard.events.length = 0
     stalled = true
+    const longEnough = new Promise((resolve) => setTimeout(resolve, 2 * silenceTimeoutMs))
     const padding = 'x'.repeat(1000)
     for (let n = 0; n < 20_000; n++) {
       await from.publish(Object.assign(envelope(n), { padding }))
-      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 3)) // the PUB keeps 1,000 only
     }
+    await longEnough
     stalled = false
     open()
     await until(() => heard.messages.at(-1)?.id === '19999')
     expect(heard.messages).toHaveLength(20_000)
-    expect(heard.events).toEqual([`connected ${from.endpoint}`])
+    expect(heard.events).toEqual([])
   })
 
   it('ends the iteration when it is destroyed while it waits', async () => {

@@ -9,13 +9,24 @@ export class Publisher {
     this.endpoint = endpoint
   }
 
-  static async create(endpoint = 'tcp://127.0.0.1:*', highWaterMark = 160_000): Promise<Publisher> {
-    const socket = await bound(endpoint, highWaterMark)
+  /** `noDrop`: what a slow subscriber has no room for is not dropped; sending waits. */
+  static async create(
+    endpoint = 'tcp://127.0.0.1:*',
+    { highWaterMark = 160_000, noDrop = false } = {},
+  ): Promise<Publisher> {
+    const socket = await bound(endpoint, { highWaterMark, noDrop })
     return new Publisher(socket, socket.lastEndpoint ?? '')
   }
 
-  send(...frames: (string | Uint8Array)[]): Promise<void> {
-    return this.#socket.send(frames as Buffer[])
+  async send(...frames: (string | Uint8Array)[]): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#socket.send(frames as Buffer[])
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
   }
 
   publish(envelope: { topic: string }): Promise<void> {
@@ -33,9 +44,9 @@ export class Publisher {
   }
 }
 
-async function bound(endpoint: string, sendHighWaterMark = 160_000): Promise<Pub> {
+async function bound(endpoint: string, { highWaterMark = 160_000, noDrop = false } = {}): Promise<Pub> {
   for (let attempt = 0; ; attempt++) {
-    const socket = new Pub({ linger: 0, sendHighWaterMark })
+    const socket = new Pub({ linger: 0, sendHighWaterMark: highWaterMark, noDrop })
     try {
       await socket.bind(endpoint)
       return socket
