@@ -9,6 +9,7 @@ import { runDoctor } from './operations/doctor.ts'
 import { runInit } from './operations/init.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
+import { runScrub } from './operations/scrub.ts'
 import { readStatus } from './operations/status.ts'
 import { runSync } from './operations/sync.ts'
 import type { World } from './operations/world.ts'
@@ -46,6 +47,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     run: (signal) => runDaemon(world, daemon, signal),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
     reconcile: (what, signal) => runReconcile(world, daemon, what, signal),
+    scrub: (what, signal) => runScrub(world, daemon, what, signal),
     status: () => readStatus(world),
     destroy: () => world.destroy(),
   }

@@ -152,7 +152,7 @@ export function optionsCommand(around: Surroundings, flags: { readonly example: 
 }
 
 /** A command that does one thing and ends: results on standard output, the log's warnings on standard error. */
-function once(
+export function once(
   around: Surroundings,
   flags: CommonFlags,
   work: (operations: Operations, signal: AbortSignal) => Promise<number>,

@@ -40,3 +40,11 @@ OUTPUT
   --json: {"key", "kind", "subject", "tag", "state", "prod", "staging"}; a side that has none is null
 
 Additions of staging's own are no difference. Beside a daemon, differences are marked and the daemon makes them equal.`
+
+/** What `scrub` does without flags, and prints. */
+export const SCRUB_HELP = `
+Without --once and --tag it goes on with the rolling pass at the planned rate (scrub.days) until a signal, as \`run\` does by itself.
+The position is kept in staging's database. What differs is marked; beside a daemon that makes it equal, else this command does.
+
+OUTPUT
+  as of \`reconcile\`; kind \`files\`: files that rows name and prod's tree has not, or torn`

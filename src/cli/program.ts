@@ -13,8 +13,9 @@ import {
   statusCommand,
   syncCommand,
 } from './commands.ts'
-import { exitStatusHelp, RECONCILE_HELP, SYNC_HELP } from './help.ts'
+import { exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
 import { errorText } from './report-error.ts'
+import { type ScrubFlags, scrubCommand } from './scrub.ts'
 import { readVersion } from './version.ts'
 
 export const DEFAULT_CONFIG_FILE = '/etc/koji-staging-sync/koji-staging-sync.toml'
@@ -124,6 +125,23 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .action(async (flags: CommonFlags & { dryRun: boolean; json: boolean; tag: readonly string[] }) =>
       done(await reconcileCommand(around, flags)),
     )
+
+  configured('scrub', 'look at each build whole, rows and files, and make equal what differs', [
+    EXIT.ok,
+    EXIT.error,
+    EXIT.drift,
+    EXIT.held,
+  ])
+    .option('--once', 'every build once, as fast as prod may be asked, then end', false)
+    .option(
+      '--tag <name>',
+      "the builds in this tag of staging's (a shell pattern), then end; may be repeated",
+      collect,
+      [],
+    )
+    .option('--json', 'one JSON object a difference', false)
+    .addHelpText('after', SCRUB_HELP)
+    .action(async (flags: ScrubFlags) => done(await scrubCommand(around, flags)))
 
   configured('status', 'show queue, ownership, clashes, parked keys; works while the daemon is down', [
     EXIT.ok,

@@ -2,6 +2,7 @@ import { formatKey, type Key } from '../model/key.ts'
 import type { Check, InitReport, StatusReport, SyncedKey } from '../model/operations.ts'
 import { printable } from '../model/printable.ts'
 import { maskText } from '../model/secret.ts'
+import { scrubStatusLines } from './render-scrub.ts'
 
 /** One line, and one more with what to do. */
 export function checkLine(check: Check): string {
@@ -52,6 +53,7 @@ export function statusText(report: StatusReport): string {
     ),
     ...(report.cursors.length === 0 ? ['  none'] : []),
     `debts       ${report.debts}`,
+    ...scrubStatusLines(report.scrub),
   ]
   if (report.parked.length > 0) out.push('parked keys')
   for (const { key, code, reason, attempts, since } of report.parked) {

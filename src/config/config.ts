@@ -74,6 +74,11 @@ export interface Config {
     readonly at: TimeOfDay | null
     readonly jitterMs: number
   }
+  readonly scrub: {
+    /** 0: the daemon does not scrub */
+    readonly days: number
+    readonly buildsPerSecond: number
+  }
   /** null: no HTTP server */
   readonly http: { readonly listen: ListenAddress | null }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }

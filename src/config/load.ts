@@ -165,6 +165,10 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       at: toTimeOfDay(settings.reconcile.at),
       jitterMs: toMs(settings.reconcile.jitter_seconds),
     },
+    scrub: {
+      days: settings.scrub.days,
+      buildsPerSecond: settings.scrub.builds_per_second,
+    },
     http: { listen: parseListen(settings.http.listen) },
     log: settings.log,
   }

@@ -24,6 +24,8 @@ import { queueMigrations } from '../queue/migrations.ts'
 import { PostgresQueue } from '../queue/postgres-queue.ts'
 import { reconcileMigrations } from '../reconcile/migrations.ts'
 import { Reconcile } from '../reconcile/reconcile.ts'
+import { Scrub } from '../reconcile/scrub.ts'
+import { scrubMigrations } from '../reconcile/scrub-migrations.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import { payDebts } from '../staging/debt.ts'
@@ -47,6 +49,7 @@ export const MIGRATIONS = [
   ...convergeMigrations,
   ...catchupMigrations,
   ...reconcileMigrations,
+  ...scrubMigrations,
 ]
 
 /** What works on keys. Throws ConfigError NOT_INITIALISED before `init`, SETTING_PINNED when staging follows another prod. */
@@ -118,6 +121,7 @@ export async function createEngine(parts: {
     breakers,
     catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
     reconcile: new Reconcile({ deps }),
+    scrub: new Scrub({ deps }),
     worker: (given = {}) =>
       new Worker({
         queue,

@@ -1,5 +1,6 @@
 import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
+import type { ScrubNews, ScrubOptions, ScrubStatus } from './scrub.ts'
 
 /** One precondition as `doctor` saw it. */
 export interface Check {
@@ -71,6 +72,8 @@ export interface StatusReport {
   }[]
   /** Announcements to staging's kojira that a crash left unpaid. */
   readonly debts: number
+  /** null: nobody has scrubbed yet */
+  readonly scrub: ScrubStatus | null
 }
 
 export interface ReconcileOptions {
@@ -111,6 +114,7 @@ export interface Operations {
   /** Each key once, in the order in which they end. */
   sync(keys: readonly Key[], signal: AbortSignal): AsyncIterable<SyncedKey>
   reconcile(options: ReconcileOptions, signal: AbortSignal): AsyncIterable<ReconcileNews>
+  scrub(options: ScrubOptions, signal: AbortSignal): AsyncIterable<ScrubNews>
   status(signal: AbortSignal): Promise<StatusReport>
   /** Closes connections, sockets, the HTTP listener. */
   destroy(): Promise<void>

@@ -31,7 +31,7 @@ export interface ScrubStatus {
   readonly running: boolean
   readonly pass: number
   readonly started: string
-  /** how many builds there were when it began, and those that it has looked at */
+  /** how many builds there are, and those that it has looked at */
   readonly builds: number
   readonly done: number
   /** differences that nobody knew of, by kind */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeScopeOverStaging } from '../converge/closure-start.ts'
 import { markLocalRows } from '../converge/local-keys.ts'
@@ -15,6 +16,7 @@ import { CatchUpLoop } from './catch-up-loop.ts'
 import { endDeadClaims } from './dead-claims.ts'
 import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
+import { runScrubLoop } from './scrub-loop.ts'
 import type { Engine, World } from './world.ts'
 
 const MEASURE_MS = 5_000
@@ -35,6 +37,8 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   await refuseUnsafeStorage(world)
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
+  // Each loop listens to it.
+  setMaxListeners(0, all)
   const fatal: unknown[] = []
   /** What ends the daemon when it ends. */
   const vital = async (work: () => Promise<void>): Promise<void> => {
@@ -81,6 +85,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       loop('bus', () => withBeat(bus.run(), () => health.turned('bus'))),
       loop('worker', () => worker.run(all)),
       loop('catch-up', () => catchUps.run(all)),
+      loop('scrub', () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all)),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => stayJoined(engine.database, daemon, all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),

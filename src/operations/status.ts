@@ -1,6 +1,9 @@
 import { ConfigError } from '../errors.ts'
 import type { StatusReport } from '../model/operations.ts'
+import type { ScrubStatus } from '../model/scrub.ts'
 import { readParked, readStats } from '../queue/reading.ts'
+import { paceOf } from '../reconcile/scrub-pace.ts'
+import { readScrubStatus } from '../reconcile/scrub-position.ts'
 import { countClashes } from '../staging/clashes.ts'
 import { countDebts } from '../staging/debt.ts'
 import { pendingMigrations } from '../staging/migration.ts'
@@ -48,5 +51,16 @@ export async function readStatus(world: World): Promise<StatusReport> {
     })),
     cursors: cursors.map((row) => ({ source: row.source, event: row.event, lastSuccess: row.time })),
     debts: await countDebts(database),
+    scrub: await scrubStatus(world),
   }
+}
+
+/** The rolling pass, with the rate that follows for the rest of it. */
+async function scrubStatus({ config, database }: World): Promise<ScrubStatus | null> {
+  const found = await readScrubStatus(await database())
+  if (found === null) return null
+  const { elapsedSeconds, ...status } = found
+  const { days, buildsPerSecond } = config.scrub
+  if (days === 0) return { ...status, perSecond: 0, inTime: false }
+  return { ...status, ...paceOf({ ...status, elapsedSeconds }, { days, maxPerSecond: buildsPerSecond }) }
 }

@@ -6,6 +6,7 @@ import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Reconcile } from '../reconcile/reconcile.ts'
+import type { Scrub } from '../reconcile/scrub.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import type { Migration } from '../staging/migration.ts'
@@ -51,6 +52,8 @@ export interface Engine {
   readonly catchUp: { run(signal: AbortSignal): Promise<CaughtUp> }
   /** Compares both sides; writes nothing. */
   readonly reconcile: Reconcile
+  /** Looks at builds whole; writes nothing. */
+  readonly scrub: Scrub
   /** A worker over these convergers (or wrapped ones). */
   worker(options?: { readonly convergers?: Convergers; readonly onTurn?: () => void }): Worker
 }

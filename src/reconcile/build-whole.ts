@@ -52,7 +52,10 @@ export async function compareWhole(deps: Deps, buildId: number, options: ReadOpt
     { newIds: prodIds, known: standing },
   )
   const changes = changesByKind(look)
-  const result = coarse.filter(({ kind, state }) => state !== 'open' || changes.has(kind))
+  const isHeld = look.clashes.some(({ decision }) => decision === 'held')
+  const result = coarse
+    .filter(({ kind, state }) => state !== 'open' || isHeld || changes.has(kind))
+    .map((one) => (one.state !== 'open' || changes.has(one.kind) ? one : { ...one, state: 'held' as const }))
   const told = new Set(result.map(({ kind }) => kind))
   for (const [kind, { prod: wanted, staging }] of changes)
     if (!told.has(kind)) result.push(found(kind, wanted, staging))

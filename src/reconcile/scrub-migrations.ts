@@ -25,7 +25,7 @@ export const scrubMigrations: readonly Migration[] = [
       );
       comment on table staging_sync.scrub is 'How far the rolling look at every build is';
       comment on column staging_sync.scrub.after_build is 'prod''s id of the last build that was looked at, 0: none in this pass';
-      comment on column staging_sync.scrub.builds is 'how many there were when the pass began';
+      comment on column staging_sync.scrub.builds is 'how many there are, counted now and then';
       comment on column staging_sync.scrub.missed is 'differences of this pass that nobody knew of, by kind';
       comment on column staging_sync.scrub.holder is 'who goes on with it; gone when not seen for a minute';
     `,

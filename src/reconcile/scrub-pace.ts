@@ -1,6 +1,6 @@
 /** What a pass is planned from. */
 export interface Pass {
-  /** builds that were there when it began */
+  /** how many there are */
   readonly builds: number
   /** those that it has looked at */
   readonly done: number

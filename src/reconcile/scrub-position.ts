@@ -85,6 +85,14 @@ export async function advance(
   return rows.length > 0
 }
 
+/** Builds came and went since the pass began. */
+export async function recount(sql: Sql, id: string, builds: number): Promise<void> {
+  await sql.query('scrub.recount', 'update staging_sync.scrub set builds = $2 where holder = $1', [
+    id,
+    builds,
+  ])
+}
+
 /** The end of the ids was reached: the next pass begins. `builds`: how many it will meet. */
 export async function beginPass(sql: Sql, id: string, builds: number): Promise<void> {
   await sql.query(

@@ -1,5 +1,6 @@
+import { setMaxListeners } from 'node:events'
 import type { Deps } from '../converge/deps.ts'
-import { KeyError, SyncError } from '../errors.ts'
+import { AgainError, KeyError, SyncError } from '../errors.ts'
 import type { ReadOptions } from '../hub/hub.ts'
 import type { Drift } from '../model/drift.ts'
 import type { Key } from '../model/key.ts'
@@ -10,10 +11,10 @@ import { lookTwice } from './look-twice.ts'
 import { patientHub } from './patient-hub.ts'
 import { readOwnedBuilds } from './staging-builds.ts'
 
-/** A build that could not be read or judged; its key meets the same. */
+/** A build that could not be read or judged, or never rested; its key meets the same. */
 export interface ScrubFailure {
   readonly key: Key
-  readonly error: KeyError
+  readonly error: SyncError
 }
 
 /** What looking at some builds gave. */
@@ -61,17 +62,19 @@ export class Scrub {
   }
 
   /**
-   * These builds, side by side: their calls share requests. `confirmMs` as in `lookTwice`. Throws OutageError, StopError, AgainError for
-   * a build that never rests.
+   * These builds, side by side: their calls share requests. `confirmMs` as in `lookTwice`. Throws OutageError, StopError.
    */
   async look(ids: readonly number[], confirmMs: number, signal: AbortSignal): Promise<Scrubbed> {
-    const options: ReadOptions = { priority: 'sweep', signal }
+    // Each read of each build listens to it.
+    const shared = AbortSignal.any([signal])
+    setMaxListeners(0, shared)
+    const options: ReadOptions = { priority: 'sweep', signal: shared }
     const failures: ScrubFailure[] = []
     const looks = ids.map(async (buildId) => {
       try {
-        return await lookTwice(() => compareWhole(this.#deps, buildId, options), confirmMs, signal)
+        return await lookTwice(() => compareWhole(this.#deps, buildId, options), confirmMs, shared)
       } catch (error) {
-        if (!(error instanceof KeyError)) throw error
+        if (!(error instanceof KeyError) && !(error instanceof AgainError)) throw error
         failures.push({ key: { kind: 'build', buildId }, error })
         return []
       }

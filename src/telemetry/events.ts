@@ -174,6 +174,51 @@ export function driftFound({ log, metrics }: Telemetry, drift: Drift): void {
   log.info({ key: formatKey(drift.key), kind: drift.kind, subject: drift.subject }, 'drift found')
 }
 
+/** Builds were looked at whole. */
+export function scrubLooked(
+  { log, metrics }: Telemetry,
+  fields: { builds: number; done: number; total: number },
+): void {
+  metrics.scrubBuilds.inc(fields.builds)
+  log.debug(fields, 'scrub looked')
+}
+
+/** A difference that the scrub found, and that neither a message, catch-up nor reconcile had told of. */
+export function scrubFound({ log, metrics }: Telemetry, drift: Drift): void {
+  metrics.scrubMissed.inc({ kind: drift.kind })
+  const line = { key: formatKey(drift.key), kind: drift.kind, subject: drift.subject }
+  // Prod's files are not ours to mend.
+  if (drift.kind === 'files') log.warn({ ...line, files: drift.staging }, 'scrub found')
+  else log.info(line, 'scrub found')
+}
+
+/** A build that could not be read or judged. */
+export function scrubFailed({ log, metrics }: Telemetry, key: Key, error: Error): void {
+  metrics.scrubFailed.inc()
+  log.warn({ key: formatKey(key), err: error }, 'scrub failed for a build')
+}
+
+/** How fast the scrub goes; told when that changes. */
+export function scrubPaced(
+  { log, metrics }: Telemetry,
+  fields: { perSecond: number; inTime: boolean; builds: number; done: number; days: number },
+): void {
+  metrics.scrubRate.set(fields.perSecond)
+  const line = { ...fields, perSecond: Number(fields.perSecond.toPrecision(3)) }
+  if (fields.inTime) log.info(line, 'scrub paced')
+  else log.warn(line, 'scrub is too slow for scrub.days: raise scrub.builds_per_second')
+}
+
+export function scrubPassEnded({ log, metrics }: Telemetry, fields: { pass: number; builds: number }): void {
+  metrics.scrubLastPass.setToCurrentTime()
+  log.info(fields, 'scrub pass ended')
+}
+
+/** It goes on where it was. */
+export function scrubInterrupted({ log }: Telemetry, error: Error): void {
+  log.warn({ err: error }, 'scrub interrupted')
+}
+
 export function httpListening({ log }: Telemetry, fields: { host: string; port: number }): void {
   log.info(fields, 'http listens')
 }

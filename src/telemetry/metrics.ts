@@ -94,6 +94,22 @@ export class Metrics {
     ['kind'],
   )
 
+  readonly scrubBuilds = this.#counter('scrub_builds_total', 'Builds that the scrub has looked at whole')
+  readonly scrubMissed = this.#counter(
+    'scrub_missed_total',
+    'Differences that the scrub found and nobody had told of, by kind',
+    ['kind'],
+  )
+  readonly scrubFailed = this.#counter('scrub_failed_total', 'Builds that the scrub could not read or judge')
+  readonly scrubRate = this.#gauge(
+    'scrub_planned_builds_per_second',
+    'How fast the scrub goes to be done within scrub.days',
+  )
+  readonly scrubLastPass = this.#gauge(
+    'scrub_last_pass_timestamp_seconds',
+    'When the scrub last came to the end of all builds',
+  )
+
   readonly #buildInfo = this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'])
   readonly #reasons = new Set<string>()
 
@@ -147,7 +163,10 @@ export class Metrics {
     for (const state of queueStates) this.queueKeys.set({ state }, 0)
     for (const state of CLASH_STATES) this.clashes.set({ state }, 0)
     for (const reason of catchUpReasons) this.catchUpRequested.inc({ reason }, 0)
-    for (const kind of DRIFT_KINDS) this.missed.inc({ kind }, 0)
+    for (const kind of DRIFT_KINDS) {
+      this.missed.inc({ kind }, 0)
+      this.scrubMissed.inc({ kind }, 0)
+    }
     for (const part of PARTS) {
       this.breakerOpen.set({ part }, 0)
       this.outages.inc({ part }, 0)

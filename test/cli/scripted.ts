@@ -122,6 +122,17 @@ export function scriptedOperations(script: string): Operations {
         : { heldKeys: differences.held, parkedKeys: differences.parked }
       yield { kind: 'end', report: { tags: 2, builds: 5, differences, ...ends } }
     },
+    async *scrub() {
+      const states = script.split(',').filter((one) => one !== '') as Drift['state'][]
+      const differences = { drift: 0, queued: 0, parked: 0, held: 0 }
+      for (const [i, state] of states.entries()) {
+        differences[state] += 1
+        yield { kind: 'difference', drift: drift(state, i) }
+        yield { kind: 'progress', done: i, total: states.length }
+      }
+      const ends = { heldKeys: differences.held, parkedKeys: differences.parked }
+      yield { kind: 'end', report: { builds: 5, failed: 0, differences, ...ends } }
+    },
     async status() {
       return {
         queue: { live: 1, sweep: 2, waiting: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
@@ -138,6 +149,7 @@ export function scriptedOperations(script: string): Operations {
         ],
         cursors: [{ source: 'history', event: 777, lastSuccess: null }],
         debts: 0,
+        scrub: null,
       }
     },
     async destroy() {
