@@ -1,4 +1,4 @@
-import { afterAll, afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { CatchUp, type CatchUpOptions } from '../../src/catchup/catch-up.ts'
 import { catchupMigrations } from '../../src/catchup/migrations.ts'
 import { getLastEvent } from '../../src/hub/calls-lookup.ts'
@@ -42,10 +42,10 @@ const cleanups: (() => unknown)[] = []
 async function clean(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 }
-afterEach(clean)
-afterAll(clean)
 
+/** For one test: it is taken down when that ends. */
 export async function scene(version: KojiVersion = '1.35.0'): Promise<Scene> {
+  onTestFinished(clean)
   const prodDatabase = await testDatabase({ koji: version })
   cleanups.push(() => prodDatabase.drop())
   const prod = await openWorld({ databaseUrl: prodDatabase.url })
