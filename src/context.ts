@@ -3,9 +3,13 @@ import { hostname } from 'node:os'
 import type { Config } from './config/config.ts'
 import { fingerprintOf } from './config/fingerprint.ts'
 import { createBus, createHub } from './context/adapters.ts'
+import { checkSignatures, createJudge } from './context/bus-trust.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
+import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
 import type { Operations } from './model/operations.ts'
+import { runCatchUp } from './operations/catch-up.ts'
 import { runDoctor } from './operations/doctor.ts'
+import { runEvent } from './operations/event.ts'
 import { runInit } from './operations/init.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
@@ -47,10 +51,17 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     run: (signal) => runDaemon(world, daemon, signal),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
     reconcile: (what, signal) => runReconcile(world, daemon, what, signal),
+    catchUp: (what, signal) => runCatchUp(world, daemon, what, signal),
+    event: (what, signal) => runEvent(world, what, signal),
     scrub: (what, signal) => runScrub(world, daemon, what, signal),
     status: () => readStatus(world),
     destroy: () => world.destroy(),
   }
+}
+
+/** Judges messages outside of any daemon: what `verify-message` needs. Throws ConfigError BUS_POLICY. */
+export function createMessageJudge(options: JudgeOptions): JudgeMessage {
+  return createJudge(options, noStep)
 }
 
 /** Constructs every adapter, the only place that does; each on first use, all of them closed by `destroy`, last first. */
@@ -107,6 +118,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     database,
     catalog,
     engine,
+    checkSignatures: () => checkSignatures(config, step),
     bus: (handlers) => createBus(config, telemetry, step, handlers),
     http: async ({ host, port }) => {
       const server = await HttpServer.create({

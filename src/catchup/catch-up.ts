@@ -1,4 +1,6 @@
 import type { Call, Hub } from '../hub/hub.ts'
+import type { Key } from '../model/key.ts'
+import type { Timestamp } from '../model/time.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Database } from '../staging/database.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
@@ -55,11 +57,16 @@ export interface CatchUpOptions {
 }
 
 export interface CatchUpRunOptions {
-  /** Read from this event of prod on (not itself), instead of from where it was read last. Rows known are not marked again. */
-  readonly since?: number
+  /**
+   * Read from this event of prod on (not itself), or from this time by prod's clock, instead of from where it was read last.
+   * Rows known are not marked again.
+   */
+  readonly since?: number | Timestamp
   /** Instead of the usual one: once a night a week. */
   readonly overlapMs?: number
   readonly onProgress?: (progress: Progress) => void
+  /** keys of each transaction that was committed */
+  readonly onMarked?: (keys: readonly Key[]) => void
   /** told after each answer of the hub and each transaction: a long catch-up is no stuck one */
   readonly onTurn?: () => void
 }
@@ -72,6 +79,21 @@ export interface CatchUpReport {
   /** rows of the hub's answers, known ones too */
   readonly rows: number
 }
+
+/** What reports progress, in this order: each when it is read to its end, some before. */
+export const SOURCES: readonly string[] = [
+  'history',
+  'builds',
+  'build-ids',
+  'rpm-ids',
+  'archive-ids',
+  'gone-builds',
+  'promotions',
+  'tag-names',
+  'build_target-names',
+  'external_repo-names',
+  'staging',
+]
 
 const LIMITS: Limits = { firstRows: 500, pageRows: 5_000, stateRows: 1_000 }
 
@@ -110,6 +132,7 @@ export class CatchUp {
       seedEvent: numberSetting(await readSettings(database), 'seed_event'),
       limits: { ...LIMITS, ...this.#options.limits },
       onProgress: options.onProgress,
+      onMarked: options.onMarked,
       onTurn: options.onTurn,
     })
     await readHistory(run, this.#packages, window.afterEvent)

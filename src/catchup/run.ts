@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly seedEvent: number | null
   readonly limits: Limits
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** keys of a transaction that was committed */
+  readonly onMarked?: ((keys: readonly Key[]) => void) | undefined
   /** told after each answer of the hub and each transaction */
   readonly onTurn?: (() => void) | undefined
 }
@@ -78,7 +80,8 @@ export class Run {
   ): Promise<void> {
     const marked = await this.#retried(() => this.#transaction(source, find, advance))
     this.rows += rows
-    this.keys += marked
+    this.keys += marked.length
+    this.#options.onMarked?.(marked)
     this.#options.onTurn?.()
     this.#options.onProgress?.({ source, rows: this.rows, keys: this.keys })
   }
@@ -88,14 +91,14 @@ export class Run {
     source: string,
     find: (tx: Tx) => Promise<readonly Key[]>,
     advance: ((tx: Tx) => Promise<void>) | undefined,
-  ): Promise<number> {
-    const work = async (tx: Tx): Promise<number> => {
+  ): Promise<readonly Key[]> {
+    const work = async (tx: Tx): Promise<readonly Key[]> => {
       const keys = new Map((await find(tx)).map((key) => [formatKey(key), key]))
       const marks = [...keys.values()].map((key) => ({ key, priority: 'sweep' as const }))
       // Last but for the cursor: whoever converges these keys waits for us from here on.
       if (marks.length > 0) await this.#options.queue.markIn(tx, marks)
       await advance?.(tx)
-      return marks.length
+      return marks.map(({ key }) => key)
     }
     return this.database.transaction(`catchup.${source}`, work, {
       lockTimeoutMs: 5_000,

@@ -28,7 +28,7 @@ export interface Window {
 export async function openWindow(
   sql: Sql,
   read: ReadOne,
-  options: { readonly overlapMs: number; readonly since: number | undefined },
+  options: { readonly overlapMs: number; readonly since: number | Timestamp | undefined },
 ): Promise<Window> {
   const cursor = await getCursor(sql, HISTORY_CURSOR)
   if (cursor === null || cursor.event === null) {
@@ -38,7 +38,7 @@ export async function openWindow(
   const begin = await checkCursor(read, now, cursor.event, cursor.time)
   if (options.since !== undefined) {
     const since = await readSince(read, now, options.since)
-    return { now, afterEvent: options.since, completeAfter: since.time, since: since.time }
+    return { now, afterEvent: since.id, completeAfter: since.time, since: since.time }
   }
   const builds = await getCursor(sql, BUILDS_CURSOR)
   const { overlapMs } = options
@@ -52,6 +52,9 @@ export async function openWindow(
   }
 }
 
+const WAY_OUT =
+  'If it was restored: `koji-staging-sync catch-up --prod-restored` goes back to the last event that it still has, then `reconcile --dry-run` shows what differs'
+
 /** The event of our cursor, which prod must still have, with the same time: else it was restored, or is another prod. */
 async function checkCursor(
   read: ReadOne,
@@ -62,7 +65,7 @@ async function checkCursor(
   const wentBack = (what: string): SafetyError =>
     new SafetyError(
       'PROD_WENT_BACK',
-      `${what}: prod was restored from a backup, or this is another hub; nothing is written until a person has looked`,
+      `${what}: prod was restored from a backup, or this is another hub; nothing is written until a person has looked. ${WAY_OUT}`,
       { detail: { last: now.id, cursor, cursorTime: time } },
     )
   if (now.id < cursor)
@@ -79,9 +82,19 @@ async function checkCursor(
   return event
 }
 
-async function readSince(read: ReadOne, now: Event, since: number): Promise<Event> {
+/** Where to begin: the event itself (in a gap the time of the one below), or the last one before a time. */
+async function readSince(read: ReadOne, now: Event, since: number | Timestamp): Promise<Event> {
+  if (typeof since === 'string') {
+    if (since > now.time) {
+      throw new SyncError(
+        'CATCHUP_SINCE',
+        `prod's last event is of ${now.time} UTC, nothing is later than ${since}`,
+      )
+    }
+    return { id: (await readEventBefore(read, since))?.id ?? 0, time: since }
+  }
   if (!Number.isSafeInteger(since) || since < 1 || since > now.id) {
     throw new SyncError('CATCHUP_SINCE', `prod has events 1 to ${now.id}, not ${since}`)
   }
-  return readEventAtOrBelow(read, since)
+  return { id: since, time: (await readEventAtOrBelow(read, since)).time }
 }

@@ -1,10 +1,11 @@
+import { userInfo } from 'node:os'
 import type { Config } from '../config/config.ts'
 import { describeConfig, findCautions } from '../config/describe.ts'
 import { exampleFile, optionsHelp } from '../config/example.ts'
 import { loadConfig } from '../config/load.ts'
 import { asError, EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
-import type { Operations, ReconcileReport } from '../model/operations.ts'
+import type { Operations, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
 import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -108,12 +109,23 @@ export function syncCommand(around: Surroundings, flags: CommonFlags, keys: read
  */
 export function reconcileCommand(
   around: Surroundings,
-  flags: CommonFlags & { readonly dryRun: boolean; readonly json: boolean; readonly tag?: readonly string[] },
+  flags: CommonFlags & {
+    readonly dryRun: boolean
+    readonly json: boolean
+    readonly tag?: readonly string[]
+    readonly allowRemovals?: number
+  },
 ): Promise<number> {
+  const { dryRun, tag: tags = [], allowRemovals } = flags
+  const options: ReconcileOptions = {
+    dryRun,
+    tags,
+    ...(allowRemovals === undefined ? {} : { allowRemovals, allowedBy: accountOf(around) }),
+  }
   return once(around, flags, async (operations, signal) => {
     const text = new DriftText()
     let code: number = EXIT.ok
-    for await (const news of operations.reconcile({ dryRun: flags.dryRun, tags: flags.tag ?? [] }, signal)) {
+    for await (const news of operations.reconcile(options, signal)) {
       if (news.kind === 'difference') {
         if (flags.json) around.stdout.write(driftJson(news.drift))
         else text.add(news.drift)
@@ -125,6 +137,11 @@ export function reconcileCommand(
     }
     return code
   })
+}
+
+/** Who types: behind sudo the person, not root. */
+function accountOf({ env }: Surroundings): string {
+  return env.SUDO_USER ?? userInfo().username
 }
 
 function reconcileCode({ differences, heldKeys, parkedKeys }: ReconcileReport, dryRun: boolean): number {

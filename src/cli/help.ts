@@ -48,3 +48,17 @@ The position is kept in staging's database. What differs is marked; beside a dae
 
 OUTPUT
   as of \`reconcile\`; kind \`files\`: files that rows name and prod's tree has not, or torn`
+
+/** What `catch-up` does. */
+export const CATCH_UP_HELP = `
+Beside a daemon, what is found is marked and the daemon makes it equal; without one, this command does. It ends when that is done.
+On a terminal a bar; elsewhere a JSON object a line:
+  {"kind":"finding", "source", "done", "of", "rows", "keys"}   {"kind":"converging", "left", "keys"}
+  {"kind":"end", "cursor", "rows", "keys", "daemons", "heldKeys", "parkedKeys"}`
+
+/** What `event` answers. */
+export const EVENT_HELP = `
+Prints an event of staging, for \`--event\` of a compose; or that prod's is not reproducible, why, and the nearest that are. What is
+compared: settings, package lists, ordered listings, external repos of the tag and of all that it inherited from then. Koji keeps no
+history of what else a build has (rpms, signatures): \`--event\` does not pin that, neither in prod nor in staging.
+--json: {"prodEvent", "stagingEvent" or null, "reasons", "nearest": {"below", "above"}}`

@@ -1,7 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CONFIG_VARIABLE } from '../config/environment.ts'
 import { EXIT, exitCodeOf, StopError } from '../errors.ts'
 import { type Key, parseTypedKey } from '../model/key.ts'
+import type { CatchUpOptions } from '../model/operations.ts'
+import { compilePattern } from '../model/pattern.ts'
+import { catchUpCommand } from './catch-up-command.ts'
 import {
   type CommonFlags,
   doctorCommand,
@@ -13,9 +16,12 @@ import {
   statusCommand,
   syncCommand,
 } from './commands.ts'
-import { exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
+import { eventCommand } from './event-command.ts'
+import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
 import { errorText } from './report-error.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
+import { parseSince } from './since.ts'
+import { verifyMessageCommand } from './verify-message.ts'
 import { readVersion } from './version.ts'
 
 export const DEFAULT_CONFIG_FILE = '/etc/koji-staging-sync/koji-staging-sync.toml'
@@ -117,13 +123,58 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .option(
       '--tag <name>',
       'this tag (a shell pattern), its parents and builds; may be repeated',
-      collect,
+      collectTag,
       [],
     )
     .option('--json', 'one JSON object a difference', false)
+    .addOption(
+      new Option(
+        '--allow-removals <rows>',
+        'let so many rows go beyond the hourly budget of removals that prod does not prove; recorded',
+      )
+        .argParser(parseRows)
+        .conflicts('dryRun'),
+    )
     .addHelpText('after', RECONCILE_HELP)
-    .action(async (flags: CommonFlags & { dryRun: boolean; json: boolean; tag: readonly string[] }) =>
+    .action(async (flags: Parameters<typeof reconcileCommand>[1]) =>
       done(await reconcileCommand(around, flags)),
+    )
+
+  configured(
+    'catch-up',
+    "look now for what no message told, in prod's history and lists, and make it equal",
+    [EXIT.ok, EXIT.error, EXIT.held],
+  )
+    .addOption(
+      new Option(
+        '--since <event|time>',
+        'read on from this event of prod, or this time (UTC: 2026-01-31T04:05), instead of from where it was read last',
+      ).argParser(collectSince),
+    )
+    .option(
+      '--prod-restored',
+      'prod was restored from a backup: go back to the last event that it still has, or that of --since',
+      false,
+    )
+    .addHelpText('after', CATCH_UP_HELP)
+    .action(async (flags: CommonFlags & CatchUpOptions) => {
+      const { since, prodRestored = false } = flags
+      if (prodRestored && typeof since === 'string')
+        throw new InvalidArgumentError('--prod-restored takes an event with --since, no time')
+      done(await catchUpCommand(around, flags, { prodRestored, ...(since === undefined ? {} : { since }) }))
+    })
+
+  configured('event', 'tell which event of staging shows what prod showed at one of its own', [
+    EXIT.ok,
+    EXIT.error,
+    EXIT.drift,
+  ])
+    .argument('<event>', "prod's event", parseRows)
+    .option('--tag <name>', 'for a compose of this tag: it and all that it inherits from')
+    .option('--json', 'as JSON', false)
+    .addHelpText('after', EVENT_HELP)
+    .action(async (event: number, flags: CommonFlags & { json: boolean; tag?: string }) =>
+      done(await eventCommand(around, flags, { event, tag: flags.tag ?? null })),
     )
 
   configured('scrub', 'look at each build whole, rows and files, and make equal what differs', [
@@ -150,11 +201,38 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .option('--json', 'as JSON', false)
     .action(async (flags: CommonFlags & { json: boolean }) => done(await statusCommand(around, flags)))
 
+  const verify = verifyMessageCommand({ stdout: around.stdout, stdin: process.stdin }, done)
+  program.addCommand(verify.copyInheritedSettings(program))
+
   command('options', 'show every setting of the configuration', [EXIT.ok, EXIT.usage])
     .option('--example', 'as an example file', false)
     .action((flags: { example: boolean }) => done(optionsCommand(around, flags)))
 
   return program
+}
+
+/** A whole number from 1 on. */
+function parseRows(text: string): number {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('it must be a whole number from 1 on.')
+}
+
+function collectSince(text: string): number | string {
+  try {
+    return parseSince(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+}
+
+/** Names and shell patterns of tags. */
+function collectTag(value: string, earlier: readonly string[] | undefined): string[] {
+  try {
+    compilePattern(value)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
+  return collect(value, earlier)
 }
 
 function collect(value: string, earlier: readonly string[] | undefined): string[] {

@@ -1,6 +1,7 @@
 import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
 import type { ScrubNews, ScrubOptions, ScrubStatus } from './scrub.ts'
+import type { Timestamp } from './time.ts'
 
 /** One precondition as `doctor` saw it. */
 export interface Check {
@@ -81,6 +82,10 @@ export interface ReconcileOptions {
   readonly dryRun: boolean
   /** names and patterns of tags; none: everything in scope */
   readonly tags: readonly string[]
+  /** inferred removals beyond the hourly budget that a person allows this run; default: none */
+  readonly allowRemovals?: number
+  /** that person's account */
+  readonly allowedBy?: string
 }
 
 /** What a reconcile tells: differences as they are found, and at last the sum. */
@@ -99,6 +104,61 @@ export interface ReconcileReport {
   readonly parkedKeys: number
 }
 
+export interface EventOptions {
+  /** prod's event */
+  readonly event: number
+  /** the tag that a compose reads, with all that it inherits from; null: everything in scope */
+  readonly tag: string | null
+}
+
+/** Which event of staging shows what prod showed at one of its own. */
+export interface EventAnswer {
+  readonly prodEvent: number
+  /** null: none does */
+  readonly stagingEvent: number | null
+  /** why none does, of some of the keys, for people; empty where one does */
+  readonly reasons: readonly string[]
+  /** the nearest events of prod that staging shows, below and above, with staging's; null: none is near */
+  readonly nearest: {
+    readonly below: { readonly prodEvent: number; readonly stagingEvent: number } | null
+    readonly above: { readonly prodEvent: number; readonly stagingEvent: number } | null
+  }
+}
+
+export interface CatchUpOptions {
+  /** read on from this event of prod, or from this time by prod's clock, instead of from where it was read last */
+  readonly since?: number | Timestamp
+  /** a person says that prod was restored from a backup: what came after the last event that it still has is forgotten */
+  readonly prodRestored?: boolean
+}
+
+/** What a catch-up tells: how far it is, and at last the sum. */
+export type CatchUpNews =
+  | {
+      readonly kind: 'finding'
+      readonly source: string
+      /** sources that were read to their end, of all */
+      readonly done: number
+      readonly of: number
+      /** rows that the hub has answered, keys that were marked */
+      readonly rows: number
+      readonly keys: number
+    }
+  | { readonly kind: 'converging'; readonly left: number; readonly keys: number }
+  | { readonly kind: 'end'; readonly report: CatchUpEnd }
+
+export interface CatchUpEnd {
+  /** prod's event up to which its history was read */
+  readonly cursor: number
+  readonly rows: number
+  readonly keys: number
+  /** of those keys: that ended held, and parked */
+  readonly heldKeys: number
+  readonly parkedKeys: number
+  /** whether daemons did the work */
+  readonly daemons: boolean
+}
+
 /**
  * The work behind the commands. Made by `context.ts`, used by `cli`.
  *
@@ -114,6 +174,8 @@ export interface Operations {
   /** Each key once, in the order in which they end. */
   sync(keys: readonly Key[], signal: AbortSignal): AsyncIterable<SyncedKey>
   reconcile(options: ReconcileOptions, signal: AbortSignal): AsyncIterable<ReconcileNews>
+  catchUp(options: CatchUpOptions, signal: AbortSignal): AsyncIterable<CatchUpNews>
+  event(options: EventOptions, signal: AbortSignal): Promise<EventAnswer>
   scrub(options: ScrubOptions, signal: AbortSignal): AsyncIterable<ScrubNews>
   status(signal: AbortSignal): Promise<StatusReport>
   /** Closes connections, sockets, the HTTP listener. */

@@ -1,25 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Converger, Convergers } from '../converge/deps.ts'
-import { StopError } from '../errors.ts'
+import { SyncError } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
-import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { ReconcileNews, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
 import { giveTurn, keepTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
-import { driftFound } from '../telemetry/events.ts'
-import { join, stayJoined } from './membership.ts'
+import type { Database } from '../staging/database.ts'
+import { refreshOwnedCounts } from '../staging/owned-counts.ts'
+import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts'
+import { driftFound, removalsAllowed } from '../telemetry/events.ts'
+import { Crew, LIVE_MS } from './crew.ts'
+import { noteDone } from './daily-task.ts'
+import { join } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
-import { refuseOutage } from './sync.ts'
-import type { Engine, World } from './world.ts'
+import type { World } from './world.ts'
 
-/** Between two looks at the queue. */
-const POLL_MS = 200
-/** Every so manieth of them also looks whether the daemons are still there. */
-const LOOKS_FOR_DAEMONS = 10
+export { Crew, LIVE_MS } from './crew.ts'
+
 const TURN_MS = 15_000
-/** A daemon may take so long for a change that a message just told of: before that it is no drift. */
-const LIVE_MS = 2_000
+
+/** The daily task of the daemons that a reconcile of everything stands for. */
+export const RECONCILE_TASK = 'reconcile'
 
 /** Differences by state. */
 type Counts = Record<Drift['state'], number>
@@ -34,6 +35,10 @@ export async function* runReconcile(
   options: ReconcileOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ReconcileNews> {
+  const { allowRemovals = 0 } = options
+  if (allowRemovals > 0 && options.dryRun) {
+    throw new SyncError('REMOVALS_INVALID', 'a dry run removes nothing: there is nothing to allow')
+  }
   const engine = await world.engine()
   const { database, reconcile } = engine
   const others = (await listDaemons(database)).length > 0
@@ -54,7 +59,14 @@ export async function* runReconcile(
   await takeTurn(database, daemon)
   try {
     await join(database, daemon)
-    const crew = new Crew(engine, daemon, signal, others)
+    await refreshOwnedCounts(database, engine.owner)
+    if (allowRemovals > 0) {
+      const by = { user: options.allowedBy ?? 'unknown', host: daemon.host, pid: daemon.pid }
+      await grantRemovals(database, daemon.id, allowRemovals, by)
+      removalsAllowed(world.telemetry, { rows: allowRemovals, by: by.user })
+    }
+    const beside = (until: AbortSignal) => keepTurns(database, daemon.id, until)
+    const crew = new Crew(engine, daemon, signal, others, { what: 'reconcile', beside })
     try {
       for await (const drifts of walk) {
         crew.check()
@@ -66,8 +78,11 @@ export async function* runReconcile(
     } finally {
       await crew.stop()
     }
+    // The daemons' own of the day has nothing left to find.
+    if (options.tags.length === 0) await noteDone(database, RECONCILE_TASK)
     yield report(await crew.ends())
   } finally {
+    await endGrant(database, daemon.id).catch(() => {})
     await leaveDaemons(database, daemon.id).catch(() => {})
     await giveTurn(database, daemon.id).catch(() => {})
   }
@@ -80,120 +95,11 @@ function* told(drifts: readonly Drift[], counts: Counts): Generator<ReconcileNew
   }
 }
 
-/** Who sees the marks through: a worker of this process, unless a daemon runs. */
-class Crew {
-  readonly #engine: Engine
-  readonly #stop = new AbortController()
-  readonly #signal: AbortSignal
-  readonly #marked = new Map<string, Key>()
-  readonly #held = new Set<string>()
-  readonly #daemon: Daemon
-  readonly #running: Promise<void>[] = []
-  #works = false
-  #failure: unknown = null
-
-  constructor(engine: Engine, daemon: Daemon, signal: AbortSignal, others: boolean) {
-    this.#engine = engine
-    this.#daemon = daemon
-    this.#signal = AbortSignal.any([signal, this.#stop.signal])
-    this.#start(stayJoined(engine.database, daemon, this.#signal))
-    this.#start(this.#keepTurn(daemon.id))
-    if (!others) this.#work()
-  }
-
-  #work(): void {
-    this.#works = true
-    const convergers = this.#noting(this.#engine.convergers)
-    this.#start(this.#engine.worker({ convergers }).run(this.#signal))
-  }
-
-  #start(work: Promise<void>): void {
-    const watched = work.catch((error: unknown) => {
-      this.#failure ??= error
-      this.#stop.abort()
-    })
-    this.#running.push(watched)
-  }
-
-  /** Throws what ended the work, OutageError for a part that stays down. */
-  check(): void {
-    if (this.#failure !== null) throw this.#failure
-    if (this.#signal.aborted) throw new StopError('RECONCILE_STOPPED', 'the reconcile was given up')
-    refuseOutage(this.#engine)
-  }
-
-  async mark(keys: readonly Key[]): Promise<void> {
-    if (keys.length === 0) return
-    for (const key of keys) this.#marked.set(formatKey(key), key)
-    await this.#engine.queue.mark(keys.map((key) => ({ key, priority: 'sweep' })))
-  }
-
-  /** Until what was marked, and what that marked in its turn, has left the queue or is parked. */
-  async finish(): Promise<void> {
-    if (this.#marked.size === 0) return
-    for (let look = 1; ; look += 1) {
-      this.check()
-      if (look % LOOKS_FOR_DAEMONS === 0) await this.#replaceDaemons()
-      const [left] = await this.#engine.database.query<{ busy: boolean }>(
-        'reconcile.busy',
-        `select exists (select 1 from staging_sync.queue where parked_at is null and priority = 1
-                           and (expect is null or waiting_for <> '{}' or due_at <= clock_timestamp() or lease_until is not null)) as busy`,
-        [],
-        { prepare: false },
-      )
-      if (left?.busy !== true) return
-      await delay(POLL_MS, undefined, { signal: this.#signal }).catch(() => {})
-    }
-  }
-
-  /** The daemon that was to do the work may have gone. */
-  async #replaceDaemons(): Promise<void> {
-    if (this.#works) return
-    const others = (await listDaemons(this.#engine.database)).filter(({ id }) => id !== this.#daemon.id)
-    if (others.length === 0) this.#work()
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort()
-    await Promise.all(this.#running)
-  }
-
-  /** How the marked keys ended, as far as they did not end well. */
-  async ends(): Promise<Pick<ReconcileReport, 'heldKeys' | 'parkedKeys'>> {
-    const keys = [...this.#marked.keys()]
-    const rows = await this.#engine.database.query<{ key: string; parked: boolean; held: boolean }>(
-      'reconcile.ends',
-      `select k.key, exists (select 1 from staging_sync.queue q where q.key = k.key and q.parked_at is not null) as parked,
-              exists (select 1 from staging_sync.clash c where c.key = k.key and c.state = 'held' and c.resolved_at is null) as held
-         from unnest($1::text[]) as k(key)`,
-      [keys],
-    )
-    for (const { key, held } of rows) if (held) this.#held.add(key)
-    return { heldKeys: this.#held.size, parkedKeys: rows.filter(({ parked }) => parked).length }
-  }
-
-  /** The same convergers; whether a marked key ended held is noted (the gate for removals leaves no other trace). */
-  #noting(convergers: Convergers): Convergers {
-    const wrap = (converger: Converger): Converger => ({
-      converge: async (key, claim, signal) => {
-        const result = await converger.converge(key, claim, signal)
-        const text = formatKey(key)
-        if (result.outcome.kind === 'held') this.#held.add(text)
-        else this.#held.delete(text)
-        return result
-      },
-    })
-    const entries = Object.entries(convergers) as [KeyKind, Converger][]
-    return Object.fromEntries(
-      entries.map(([kind, converger]) => [kind, wrap(converger)]),
-    ) as unknown as Convergers
-  }
-
-  async #keepTurn(id: string): Promise<void> {
-    while (!this.#signal.aborted) {
-      await delay(TURN_MS, undefined, { signal: this.#signal }).catch(() => {})
-      // It was told once that it runs; what goes wrong here is told by the others.
-      await keepTurn(this.#engine.database, id).catch(() => {})
-    }
+/** Keeps the turn, and what was allowed for it, until the signal. What goes wrong here is told by the others. */
+export async function keepTurns(database: Database, id: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(TURN_MS, undefined, { signal }).catch(() => {})
+    await keepTurn(database, id).catch(() => {})
+    await keepGrant(database, id).catch(() => {})
   }
 }

@@ -12,10 +12,12 @@ import { payDebts } from '../staging/debt.ts'
 import { listPlacements } from '../staging/placements.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
+import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { endDeadClaims } from './dead-claims.ts'
 import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
+import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
 import type { Engine, World } from './world.ts'
 
@@ -23,6 +25,13 @@ const MEASURE_MS = 5_000
 const HEAL_MS = 60_000
 const HELD_MS = 3_600_000
 const DEBT_MS = 30_000
+
+/**
+ * A step of catch-up (an answer, a transaction) that takes longer is stuck: the hub may be asked several times for one answer, behind
+ * other work, and a transaction of many rows has two minutes.
+ */
+const CATCH_UP_STEP_MS = 600_000
+const STEP_REQUESTS = 5
 
 /** A placement that has been open so long belongs to nobody who still works on it. */
 const STALE_PLACEMENT_SECONDS = 120
@@ -51,8 +60,8 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       stop.abort()
     }
   }
-  const loop = (name: string, work: () => Promise<void>): Promise<void> => {
-    health.expect(name)
+  const loop = (name: string, work: () => Promise<void>, staleAfterMs?: number): Promise<void> => {
+    health.expect(name, staleAfterMs)
     return vital(work).finally(() => health.ended(name))
   }
 
@@ -66,8 +75,9 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     await markLocalRows(engine.deps)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
+    const long = longCatchUp(config, engine)
     const catchUps = new CatchUpLoop({
-      catchUp: (aborted) => engine.catchUp.run(aborted),
+      catchUp: (aborted, onTurn) => catchUpOnce(engine, long, aborted, onTurn),
       intervalMs: config.catchUp.intervalMs,
       telemetry,
       onTurn: () => health.turned('catch-up'),
@@ -76,15 +86,17 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       mark: async (marks: readonly Mark[]) => worker.mark(await packageIds.resolve(engine.database, marks)),
       catchUp: (reason) => catchUps.request(reason),
       packageId: (name) => packageIds.get(name),
+      turned: () => health.turned('bus'),
     })
     const stopBus = (): void => void bus.destroy()
     all.addEventListener('abort', stopBus, { once: true })
     // The signal may have come while we were starting: then nobody else would end it.
     if (all.aborted) stopBus()
     await Promise.all([
-      loop('bus', () => withBeat(bus.run(), () => health.turned('bus'))),
+      loop('bus', () => bus.run()),
       loop('worker', () => worker.run(all)),
-      loop('catch-up', () => catchUps.run(all)),
+      loop('catch-up', () => catchUps.run(all), CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs),
+      loop('reconcile', () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all)),
       loop('scrub', () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all)),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => stayJoined(engine.database, daemon, all)),
@@ -175,15 +187,5 @@ async function every(ms: number, signal: AbortSignal, work: () => Promise<void>)
       if (!(asError(error) instanceof SyncError)) throw error
     })
     await delay(ms, undefined, { signal }).catch(() => {})
-  }
-}
-
-/** The bus may be silent for hours: its watchdog sees to that, so waiting is progress. */
-async function withBeat(work: Promise<void>, turned: () => void): Promise<void> {
-  const timer = setInterval(turned, 1_000)
-  try {
-    await work
-  } finally {
-    clearInterval(timer)
   }
 }

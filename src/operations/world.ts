@@ -1,7 +1,9 @@
+import type { CatchUp } from '../catchup/catch-up.ts'
 import type { Config } from '../config/config.ts'
 import type { Convergers, Deps, Owner } from '../converge/deps.ts'
 import type { Worker } from '../converge/worker.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { Check } from '../model/operations.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -14,7 +16,6 @@ import type { StorageCheckOptions } from '../storage/check.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
-import type { CaughtUp } from './catch-up-loop.ts'
 
 /**
  * What `context.ts` makes, as the commands need it. Nothing is connected before it is asked for; everything that was
@@ -36,6 +37,8 @@ export interface World {
   engine(): Promise<Engine>
   /** The bus; `onMarks` must be durable when it returns. */
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
+  /** What stands between the bus and the queue: whether messages' signatures can be checked. */
+  checkSignatures(): Promise<Check>
   http(listen: { host: string; port: number }): Promise<{ destroy(): Promise<void> }>
   destroy(): Promise<void>
 }
@@ -49,7 +52,7 @@ export interface Engine {
   readonly convergers: Convergers
   readonly breakers: readonly Breaker[]
   /** Finds what no message announced; marks keys, writes nothing else. */
-  readonly catchUp: { run(signal: AbortSignal): Promise<CaughtUp> }
+  readonly catchUp: CatchUp
   /** Compares both sides; writes nothing. */
   readonly reconcile: Reconcile
   /** Looks at builds whole; writes nothing. */
@@ -62,4 +65,6 @@ export interface BusHandlers {
   readonly mark: (marks: readonly Mark[]) => Promise<void>
   readonly catchUp: (reason: CatchUpReason) => void
   readonly packageId: (name: string) => number | null
+  /** messages are received and marked, or waited for */
+  readonly turned: () => void
 }

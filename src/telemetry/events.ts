@@ -10,6 +10,8 @@ import {
   type HubOutcome,
   type MessageOutcomeLabel,
   type QueueSample,
+  type TrustFile,
+  type TrustOutcome,
 } from './labels.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -56,6 +58,30 @@ export function messageHandled(
   metrics.busLastMessage.setToCurrentTime()
   if (outcome === 'refused') metrics.refused.inc({ reason: metrics.reasonLabel(reason) })
   log.debug({ topic, outcome, ...(reason === '' ? {} : { reason }) }, 'message handled')
+}
+
+/** Messages that nobody signed who may send them; told once in a while, for whoever reaches the bus can send any number. */
+export function signatureRefused({ log }: Telemetry, fields: { reason: string; count: number }): void {
+  log.warn(fields, 'messages refused: not signed as they should be')
+}
+
+/** The CA or the revocation list that messages are checked against was read, or could not be. */
+export function trustRead(
+  { log, metrics }: Telemetry,
+  fields: {
+    what: TrustFile
+    outcome: TrustOutcome
+    error: Error | null
+    /** Of the list that is in use, seconds since 1970. */
+    crlNextUpdate: number | null
+  },
+): void {
+  const { what, outcome, error, crlNextUpdate } = fields
+  metrics.trustReads.inc({ file: what, outcome })
+  if (crlNextUpdate !== null) metrics.crlNextUpdate.set(crlNextUpdate)
+  if (outcome === 'failed')
+    log.warn({ file: what, err: error }, 'what messages are checked against cannot be read')
+  else if (outcome === 'changed') log.info({ file: what }, 'what messages are checked against was read')
 }
 
 export function busConnectionChanged(
@@ -217,6 +243,28 @@ export function scrubPassEnded({ log, metrics }: Telemetry, fields: { pass: numb
 /** It goes on where it was. */
 export function scrubInterrupted({ log }: Telemetry, error: Error): void {
   log.warn({ err: error }, 'scrub interrupted')
+}
+
+export function reconcileStarted({ log }: Telemetry): void {
+  log.info('reconcile started')
+}
+
+/** The daemon's own, of everything. What it found has been marked. */
+export function reconcileFinished(
+  { log, metrics }: Telemetry,
+  fields: { tags: number; builds: number; differences: number; elapsedMs: number },
+): void {
+  metrics.reconcileLastSuccess.setToCurrentTime()
+  log.info({ ...fields, elapsedMs: Math.round(fields.elapsedMs) }, 'reconcile finished')
+}
+
+export function reconcileFailed({ log }: Telemetry, error: Error): void {
+  log.warn({ err: error }, 'reconcile failed')
+}
+
+/** A person lifted the budget of inferred removals for one reconcile. */
+export function removalsAllowed({ log }: Telemetry, fields: { rows: number; by: string }): void {
+  log.warn(fields, 'removals beyond the budget allowed')
 }
 
 export function httpListening({ log }: Telemetry, fields: { host: string; port: number }): void {

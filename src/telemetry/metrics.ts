@@ -34,6 +34,16 @@ export class Metrics {
   )
   readonly busConnected = this.#gauge('bus_connected_endpoints', 'Endpoints of the bus that are connected')
 
+  readonly trustReads = this.#counter(
+    'trust_reads_total',
+    'Readings of what messages are checked against, by file (ca, crl) and outcome',
+    ['file', 'outcome'],
+  )
+  readonly crlNextUpdate = this.#gauge(
+    'crl_next_update_timestamp_seconds',
+    'When the revocation list in use ends, and with it all that the bus tells; 0: no list',
+  )
+
   readonly keys = this.#counter('keys_total', 'Keys that were worked on, by how it ended', [
     'kind',
     'outcome',
@@ -88,6 +98,10 @@ export class Metrics {
   )
   readonly catchUpKeys = this.#counter('catchup_keys_total', 'Keys that catch-up marked')
 
+  readonly reconcileLastSuccess = this.#gauge(
+    'reconcile_last_success_timestamp_seconds',
+    "When the daemon's reconcile of everything last ended well",
+  )
   readonly missed = this.#counter(
     'missed_total',
     'Differences that reconcile found and nobody had told of, by kind',
@@ -149,11 +163,16 @@ export class Metrics {
       hubOutcomes,
       queueStates,
       refusals,
+      trustFiles,
+      trustOutcomes,
       catchUpReasons,
     } = ZERO_LABELS
     for (const topic of topics)
       for (const outcome of messageOutcomes) this.messages.inc({ topic, outcome }, 0)
     for (const reason of refusals) this.refused.inc({ reason: this.reasonLabel(reason) }, 0)
+    for (const file of trustFiles) {
+      for (const outcome of trustOutcomes) this.trustReads.inc({ file, outcome }, 0)
+    }
     for (const kind of kinds) {
       for (const outcome of keyOutcomes) this.keys.inc({ kind, outcome }, 0)
       this.convergeSeconds.zero({ kind })

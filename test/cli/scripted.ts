@@ -13,7 +13,7 @@ export interface Result {
 /** Runs the program in this process, with work that follows `script` in place of a Koji. */
 export async function runHere(
   argv: readonly string[],
-  options: { script?: string; env?: Record<string, string> } = {},
+  options: { script?: string; env?: Record<string, string>; tty?: boolean } = {},
 ): Promise<Result> {
   let stdout = ''
   let stderr = ''
@@ -21,6 +21,7 @@ export async function runHere(
     argv,
     env: options.env ?? {},
     stdout: {
+      isTTY: options.tty === true,
       write: (text) => {
         stdout += text
       },
@@ -132,6 +133,19 @@ export function scriptedOperations(script: string): Operations {
       }
       const ends = { heldKeys: differences.held, parkedKeys: differences.parked }
       yield { kind: 'end', report: { builds: 5, failed: 0, differences, ...ends } }
+    },
+    async *catchUp({ since, prodRestored }) {
+      yield { kind: 'finding', source: 'history', done: 1, of: 11, rows: 500, keys: 12 }
+      yield { kind: 'converging', left: 6, keys: 12 }
+      const [heldKeys, parkedKeys] = [script === 'held' ? 1 : 0, script === 'parked' ? 1 : 0]
+      const cursor = prodRestored === true ? -1 : typeof since === 'number' ? since : 777
+      yield { kind: 'end', report: { cursor, rows: 500, keys: 12, heldKeys, parkedKeys, daemons: true } }
+    },
+    async event({ event, tag }) {
+      const here = { prodEvent: event, stagingEvent: 1_000_000_000 + event }
+      const nearest = { below: { prodEvent: event - 2, stagingEvent: 5 }, above: null }
+      if (script !== 'none') return { ...here, reasons: [], nearest: { below: here, above: here } }
+      return { prodEvent: event, stagingEvent: null, reasons: [`${tag}\u001b[2J`], nearest }
     },
     async status() {
       return {

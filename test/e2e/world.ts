@@ -206,6 +206,7 @@ database = "${at.database}"
 topdir = "${join(at.root, 'staging')}"
 [bus.fedmsg]
 endpoints = ["${at.bus}"]
+validate_signatures = false
 [catch_up]
 interval_seconds = 3600
 [worker]

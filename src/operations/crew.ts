@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Converger, Convergers } from '../converge/deps.ts'
+import { StopError } from '../errors.ts'
+import { formatKey, type Key, type KeyKind } from '../model/key.ts'
+import { type Daemon, listDaemons } from '../staging/daemons.ts'
+import { stayJoined } from './membership.ts'
+import { refuseOutage } from './sync.ts'
+import type { Engine } from './world.ts'
+
+/** Between two looks at the queue. */
+const POLL_MS = 200
+/** Every so manieth of them also looks whether the daemons are still there. */
+const LOOKS_FOR_DAEMONS = 10
+
+/** A daemon may take so long for a change that a message just told of: before that it is no drift. */
+export const LIVE_MS = 2_000
+
+export interface CrewOptions {
+  /** the command, as errors call it */
+  readonly what?: string
+  /** runs beside, until its signal */
+  readonly beside?: (signal: AbortSignal) => Promise<void>
+}
+
+/** How marked keys ended, as far as they did not end well. */
+export interface Ends {
+  readonly heldKeys: number
+  readonly parkedKeys: number
+}
+
+/** Who sees marked keys through: a worker of this process, unless a daemon runs. */
+export class Crew {
+  readonly #engine: Engine
+  readonly #daemon: Daemon
+  readonly #what: string
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #marked = new Set<string>()
+  readonly #held = new Set<string>()
+  readonly #running: Promise<void>[] = []
+  #works = false
+  #failure: unknown = null
+
+  /** `others`: whether daemons run that work on the queue. */
+  constructor(
+    engine: Engine,
+    daemon: Daemon,
+    signal: AbortSignal,
+    others: boolean,
+    { what = 'command', beside }: CrewOptions = {},
+  ) {
+    this.#engine = engine
+    this.#daemon = daemon
+    this.#what = what
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#start(stayJoined(engine.database, daemon, this.#signal))
+    if (beside !== undefined) this.#start(beside(this.#signal))
+    if (!others) this.#work()
+  }
+
+  /** Throws what ended the work, OutageError for a part that stays down. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure
+    if (this.#signal.aborted) {
+      const code = `${this.#what.toUpperCase().replace('-', '_')}_STOPPED`
+      throw new StopError(code, `the ${this.#what} was given up`)
+    }
+    refuseOutage(this.#engine)
+  }
+
+  async mark(keys: readonly Key[]): Promise<void> {
+    if (keys.length === 0) return
+    this.follow(keys)
+    await this.#engine.queue.mark(keys.map((key) => ({ key, priority: 'sweep' })))
+  }
+
+  /** Keys that somebody else has marked and that are to be seen through, too. */
+  follow(keys: readonly Key[]): void {
+    for (const key of keys) this.#marked.add(formatKey(key))
+  }
+
+  /**
+   * Until what was marked, and what that marked in its turn, has left the queue or is parked. `onLook` gets the sweeps that are
+   * left, where somebody wants to know.
+   */
+  async finish(onLook?: (left: number) => void): Promise<void> {
+    if (this.#marked.size === 0) return
+    for (let look = 1; ; look += 1) {
+      this.check()
+      if (look % LOOKS_FOR_DAEMONS === 0) await this.#replaceDaemons()
+      const left = await this.#countLeft(onLook === undefined ? 1 : 1_000_000)
+      onLook?.(left)
+      if (left === 0) return
+      await delay(POLL_MS, undefined, { signal: this.#signal }).catch(() => {})
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#running)
+  }
+
+  async ends(): Promise<Ends> {
+    const rows = await this.#engine.database.query<{ key: string; parked: boolean; held: boolean }>(
+      'crew.ends',
+      `select k.key, exists (select 1 from staging_sync.queue q where q.key = k.key and q.parked_at is not null) as parked,
+              exists (select 1 from staging_sync.clash c where c.key = k.key and c.state = 'held' and c.resolved_at is null) as held
+         from unnest($1::text[]) as k(key)`,
+      [[...this.#marked]],
+    )
+    for (const { key, held } of rows) if (held) this.#held.add(key)
+    return { heldKeys: this.#held.size, parkedKeys: rows.filter(({ parked }) => parked).length }
+  }
+
+  async #countLeft(most: number): Promise<number> {
+    const [row] = await this.#engine.database.query<{ left: number }>(
+      'crew.left',
+      `select count(*)::int as left from (select 1 from staging_sync.queue where parked_at is null and priority = 1
+          and (expect is null or waiting_for <> '{}' or due_at <= clock_timestamp() or lease_until is not null) limit $1) q`,
+      [most],
+      { prepare: false },
+    )
+    return row?.left ?? 0
+  }
+
+  #work(): void {
+    this.#works = true
+    const convergers = this.#noting(this.#engine.convergers)
+    this.#start(this.#engine.worker({ convergers }).run(this.#signal))
+  }
+
+  #start(work: Promise<void>): void {
+    const watched = work.catch((error: unknown) => {
+      this.#failure ??= error
+      this.#stop.abort()
+    })
+    this.#running.push(watched)
+  }
+
+  /** The daemon that was to do the work may have gone. */
+  async #replaceDaemons(): Promise<void> {
+    if (this.#works) return
+    const others = (await listDaemons(this.#engine.database)).filter(({ id }) => id !== this.#daemon.id)
+    if (others.length === 0) this.#work()
+  }
+
+  /** The same convergers; whether a key ended held is noted (the gate for removals leaves no other trace). */
+  #noting(convergers: Convergers): Convergers {
+    const wrap = (converger: Converger): Converger => ({
+      converge: async (key, claim, signal) => {
+        const result = await converger.converge(key, claim, signal)
+        const text = formatKey(key)
+        if (result.outcome.kind === 'held') this.#held.add(text)
+        else this.#held.delete(text)
+        return result
+      },
+    })
+    const entries = Object.entries(convergers) as [KeyKind, Converger][]
+    return Object.fromEntries(
+      entries.map(([kind, converger]) => [kind, wrap(converger)]),
+    ) as unknown as Convergers
+  }
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { parseSince } from '../../src/cli/since.ts'
+import { type Result, runHere } from './scripted.ts'
+
+const CONFIG = ['--config', 'config/koji-staging-sync.toml']
+
+function scripted(argv: readonly string[], script = '', tty = false): Promise<Result> {
+  return runHere([...argv, ...CONFIG], { script, tty })
+}
+
+describe('catch-up', () => {
+  it.each([
+    ['', 0],
+    ['held', 4],
+    ['parked', 1],
+  ])('that ends %s exits with %i', async (script, code) => {
+    expect((await scripted(['catch-up'], script)).code).toBe(code)
+  })
+
+  it('writes a JSON object a line where nobody looks, and a bar with a last line on a terminal', async () => {
+    const piped = await scripted(['catch-up', '--since', '42'])
+    const lines = piped.stdout.trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line).kind)).toEqual(['finding', 'converging', 'end'])
+    expect(JSON.parse(lines[2] as string)).toMatchObject({ cursor: 42, keys: 12, daemons: true })
+    const { stdout } = await scripted(['catch-up'], 'parked', true)
+    expect(stdout).toContain('\r[##----------------------] reading history: 500 rows, 12 keys')
+    expect(stdout.split('\r').at(-1)).toBe(
+      "caught up with prod's event 777: 12 keys by the daemon in 500 rows; 0 ended held, 1 parked\n",
+    )
+  })
+
+  it.each([
+    [['--since', 'yesterday']],
+    [['--since', '2026-13-01']],
+    [['--since', '-5']],
+    [['--prod-restored', '--since', '2026-01-01']],
+    [['extra']],
+  ])('refuses %j as a wrong command line', async (flags) => {
+    expect((await scripted(['catch-up', ...flags])).code).toBe(2)
+  })
+
+  it('takes an event, or a time that is UTC unless it says otherwise', () => {
+    expect(parseSince('4711')).toBe(4711)
+    expect(parseSince('2026-01-31')).toBe('2026-01-31 00:00:00.000000')
+    expect(parseSince('2026-01-31 04:05')).toBe('2026-01-31 04:05:00.000000')
+    expect(parseSince('2026-01-31T04:05:06.5+02:00')).toBe('2026-01-31 02:05:06.500000')
+    expect(parseSince('2026-01-31T04:05:06Z')).toBe('2026-01-31 04:05:06.000000')
+  })
+})
+
+describe('event', () => {
+  it('prints the event alone, or as JSON', async () => {
+    expect(await scripted(['event', '7', '--tag', 'f43'])).toMatchObject({ code: 0, stdout: '1000000007\n' })
+    const { stdout } = await scripted(['event', '7', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ prodEvent: 7, stagingEvent: 1_000_000_007 })
+  })
+
+  it('says why there is none, and what is near, with exit status 3', async () => {
+    const { code, stdout } = await scripted(['event', '7', '--tag', 'f43'], 'none')
+    expect(code).toBe(3)
+    expect(stdout).toBe("prod's event 7 is not reproducible; nearest is 5 (staging's 5)\n  f43\\u001b[2J\n")
+  })
+
+  it.each([[['0']], [['x']], [['-1']], [[]]])('refuses %j', async (args) => {
+    expect((await scripted(['event', ...args])).code).toBe(2)
+  })
+})
+
+describe('reconcile', () => {
+  it.each([
+    [['--allow-removals', '0']],
+    [['--allow-removals', 'all']],
+    [['--allow-removals', '5', '--dry-run']],
+    [['--tag', 'f[4']],
+    [['--tag', '']],
+  ])('refuses %j as a wrong command line', async (flags) => {
+    const { code, stderr } = await scripted(['reconcile', ...flags])
+    expect(code).toBe(2)
+    expect(stderr).toContain('error USAGE')
+  })
+})
