@@ -51,9 +51,11 @@ export function createBus(
     baseUrl,
     // Tags are renamed and swapped, so a name of theirs is always asked of prod.
     known: { package: handlers.packageId, tag: () => null },
+    verify,
     mark: (marks) => handlers.mark(marks),
     onOutcome: (outcome) => messageHandled(telemetry, outcome),
     onCatchUp: (reason) => handlers.catchUp(reason),
+    onTurn: () => handlers.turned(),
     onConnection: (endpoint, state) => busConnectionChanged(telemetry, { endpoint, state }),
   })
 }

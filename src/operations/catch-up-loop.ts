@@ -16,7 +16,8 @@ export interface CaughtUp {
 }
 
 export interface CatchUpLoopOptions {
-  readonly catchUp: (signal: AbortSignal) => Promise<CaughtUp>
+  /** tells of each step that was done: a hang is none, a slow hub is many */
+  readonly catchUp: (signal: AbortSignal, onTurn: () => void) => Promise<CaughtUp>
   readonly intervalMs: number
   readonly telemetry: Telemetry
   readonly onTurn: () => void
@@ -47,15 +48,16 @@ export class CatchUpLoop {
 
   /** Until the signal. Throws SafetyError. */
   async run(signal: AbortSignal): Promise<void> {
-    const { intervalMs, telemetry } = this.#options
+    const { intervalMs, telemetry, onTurn } = this.#options
     while (!signal.aborted) {
+      onTurn()
       if (this.#requested) await pause(SETTLE_MS, signal)
       if (signal.aborted) return
       this.#requested = false
       const startedMs = performance.now()
       catchUpStarted(telemetry)
       try {
-        const done = await this.#turning(this.#options.catchUp(signal))
+        const done = await this.#options.catchUp(signal, onTurn)
         catchUpFinished(telemetry, { ...done, elapsedMs: performance.now() - startedMs })
       } catch (error) {
         if (signal.aborted) return
@@ -65,16 +67,6 @@ export class CatchUpLoop {
         continue
       }
       await this.#idle(intervalMs, signal)
-    }
-  }
-
-  /** Work on a slow hub is progress too. */
-  async #turning<T>(work: Promise<T>): Promise<T> {
-    const timer = setInterval(() => this.#options.onTurn(), 1_000)
-    try {
-      return await work
-    } finally {
-      clearInterval(timer)
     }
   }
 

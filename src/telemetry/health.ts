@@ -12,13 +12,14 @@ export interface HealthOptions {
 }
 
 /**
- * Whether the loops of the daemon still turn. A loop says so each time it comes round, also with nothing to do; a loop that
+ * Whether the loops of the daemon still turn. A loop says so each time it comes round or has done a step, never by a timer beside
+ * it, which would go on while the work hangs; also with nothing to do. A loop that
  * waits for a part that is down turns too, so an outage of the hub does not make the daemon sick: it would not help to restart it.
  */
 export class Health {
   readonly #staleAfterMs: number
   readonly #now: () => number
-  readonly #loops = new Map<string, number>()
+  readonly #loops = new Map<string, { at: number; readonly staleAfterMs: number }>()
   #fatal: string | null = null
 
   constructor(options: HealthOptions) {
@@ -26,13 +27,15 @@ export class Health {
     this.#now = options.now ?? (() => performance.now())
   }
 
-  /** From now on this loop must turn. */
-  expect(loop: string): void {
-    this.#loops.set(loop, this.#now())
+  /** From now on this loop must turn; one whose steps may take long says for how long it may seem to stand still. */
+  expect(loop: string, staleAfterMs: number = this.#staleAfterMs): void {
+    this.#loops.set(loop, { at: this.#now(), staleAfterMs })
   }
 
+  /** A loop that is not expected, or has ended, is not waited for by this. */
   turned(loop: string): void {
-    this.#loops.set(loop, this.#now())
+    const found = this.#loops.get(loop)
+    if (found !== undefined) found.at = this.#now()
   }
 
   /** The loop has ended in order and is not waited for any more. */
@@ -48,8 +51,8 @@ export class Health {
   state(): HealthState {
     const now = this.#now()
     const stale = [...this.#loops]
-      .filter(([, at]) => now - at > this.#staleAfterMs)
-      .map(([loop, at]) => `${loop}: no progress for ${Math.round((now - at) / 1000)} seconds`)
+      .filter(([, { at, staleAfterMs }]) => now - at > staleAfterMs)
+      .map(([loop, { at }]) => `${loop}: no progress for ${Math.round((now - at) / 1000)} seconds`)
     const idle = this.#loops.size === 0 ? ['nothing runs'] : []
     const reasons = [...(this.#fatal === null ? [] : [this.#fatal]), ...idle, ...stale]
     return { ok: reasons.length === 0, reasons }

@@ -139,3 +139,50 @@ describe('a verifier', () => {
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(['refused', 'marked'])
   })
 })
+
+describe('says that it comes round', () => {
+  const grows = async (turns: () => number): Promise<boolean> => {
+    const before = turns()
+    await new Promise((resolve) => setTimeout(resolve, 100)) // five times what the source takes
+    return turns() > before
+  }
+
+  it('while the bus is silent, and not while marks hang or nobody takes messages', async () => {
+    let [turns, seen] = [0, 0]
+    const held: (() => void)[] = []
+    const hold = () => new Promise<void>((resolve) => held.push(resolve))
+    let verifying: Promise<void> | null = null
+    const { from, outcomes } = await start({
+      onTurn: () => {
+        turns += 1
+      },
+      stuckMs: 1,
+      mark: hold,
+      verify: async () => {
+        seen += 1
+        await verifying
+        return { ok: true }
+      },
+    })
+    closers.push(() => {
+      for (const go of held) go()
+    })
+    expect(await grows(() => turns)).toBe(true)
+    await from.publish(tagging(1))
+    await until(() => held.length === 1)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await grows(() => turns)).toBe(false)
+    held.shift()?.()
+    await until(() => outcomes.length === 1)
+    expect(await grows(() => turns)).toBe(true)
+
+    verifying = hold()
+    await from.publish(tagging(2))
+    await until(() => seen === 2)
+    expect(await grows(() => turns)).toBe(false)
+    verifying = null
+    for (const go of held.splice(0)) go()
+    await until(() => held.length === 1)
+    held.shift()?.()
+  })
+})

@@ -28,6 +28,7 @@ export async function world(
     topicPrefix: PREFIX,
     step: noStep,
     silenceTimeoutMs: 60_000,
+    turnMs: 20,
     reconnectIntervalMs: 20,
     reconnectMaxIntervalMs: 50,
   })

@@ -127,6 +127,26 @@ it('copes with events that were rolled back', async () => {
   expect(await cursor()).toBeGreaterThan(event)
 })
 
+it('says that it comes round with each answer of the hub, and no oftener', async () => {
+  const { prod, sim, catchUp, signal } = await scene()
+  await prod.addTag('f43')
+  let turns = 0
+  const onTurn = (): void => {
+    turns += 1
+  }
+  await catchUp().run(signal, { onTurn })
+  expect(turns).toBeGreaterThanOrEqual(sim.knobs.requests)
+  const whileItHung: number[] = []
+  sim.knobs.beforeNext('queryHistory', async () => {
+    whileItHung.push(turns)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    whileItHung.push(turns)
+  })
+  await catchUp().run(signal, { onTurn })
+  expect(whileItHung[1]).toBe(whileItHung[0])
+  expect(turns).toBeGreaterThan(whileItHung[1] as number)
+})
+
 it('marks with the priority of a sweep', async () => {
   const { prod, catchUp, signal, sql } = await scene()
   await prod.addTag('f43')

@@ -89,6 +89,19 @@ describe('the HTTP server', () => {
     expect(await ask()).toEqual([503, 'worker: no progress for 31 seconds\n'])
     health.turned('worker')
     expect(await ask()).toEqual([200, 'ok\n'])
+    health.expect('catch-up', 600_000)
+    now += 29_000
+    health.turned('worker')
+    now += 29_000
+    expect(await ask()).toEqual([200, 'ok\n'])
+    now += 600_000
+    health.turned('worker')
+    expect(await ask()).toEqual([503, 'catch-up: no progress for 658 seconds\n'])
+    health.turned('catch-up')
+    health.turned('never expected')
+    now += 31_000
+    health.turned('worker')
+    expect(await ask()).toEqual([200, 'ok\n'])
     health.stopped('writing stopped: HUB_WRONG')
     expect(await ask()).toEqual([503, 'writing stopped: HUB_WRONG\n'])
   })
