@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Converger, Convergers, Deps } from '../../src/converge/deps.ts'
 import { convergeMigrations } from '../../src/converge/migrations.ts'
@@ -25,6 +24,7 @@ import { type SimulatedHub, startHub } from '../sim/hub.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import type { KojiVersion } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { scratchHome } from '../support/scratch.ts'
 import { convergersOf } from './convergers.ts'
 import { copyPast, fingerprint } from './worlds.ts'
 
@@ -86,7 +86,7 @@ export class TestSync {
   static async open(options: TestSyncOptions = {}): Promise<TestSync> {
     const version = options.version ?? '1.35.0'
     const closers: (() => Promise<unknown>)[] = []
-    const root = await mkdtemp(join(tmpdir(), 'koji-staging-sync-converge-'))
+    const root = await mkdtemp(join(scratchHome(), 'koji-staging-sync-converge-'))
     closers.push(() => rm(root, { recursive: true, force: true }))
     const [prodDatabase, stagingDatabase] = await Promise.all([
       testDatabase({ koji: version }),

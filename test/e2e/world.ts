@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -12,6 +11,7 @@ import { Fault, faultCode } from '../sim/wire-value.ts'
 import type { Announcement } from '../sim/world/transaction.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { scratchHome } from '../support/scratch.ts'
 import { ChildDaemon, type Daemon, type HereDaemon, type HereOptions, openHere, startHere } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
 import type { Program } from './program.ts'
@@ -93,7 +93,7 @@ async function build(
     closers.push(() => part.close())
     return part
   }
-  const root = await mkdtemp(join(tmpdir(), 'kss-e2e-'))
+  const root = await mkdtemp(join(scratchHome(), 'kss-e2e-'))
   closers.push(() => rm(root, { recursive: true, force: true }))
   for (const tree of ['prod', 'staging']) await mkdir(join(root, tree, 'packages'), { recursive: true })
   const prodDatabase = await testDatabase()

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type KojiVersion, kojiVersions } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { scratchHome } from '../support/scratch.ts'
 import { ask, keywords } from './ask.ts'
 import { type SimulatedHub, startHub } from './hub.ts'
 import { openWorld, type ProdWorld } from './prod-world.ts'
@@ -26,7 +26,7 @@ interface Scene {
 async function scene(version: KojiVersion = '1.35.0'): Promise<Scene> {
   const database = await testDatabase({ koji: version })
   cleanups.push(() => database.drop())
-  const topdir = mkdtempSync(join(tmpdir(), 'koji-world-'))
+  const topdir = mkdtempSync(join(scratchHome(), 'koji-world-'))
   cleanups.push(() => rmSync(topdir, { recursive: true, force: true }))
   const heard: Announcement[] = []
   const world = await openWorld({ databaseUrl: database.url, topdir, announce: (a) => void heard.push(a) })

@@ -10,9 +10,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
+import { scratchHome } from '../support/scratch.ts'
 
 /** Two small Koji trees on a real disk: prod with `packages`, staging empty. */
 export interface Trees {
@@ -25,7 +25,7 @@ export interface Trees {
 }
 
 export function makeTrees(): Trees {
-  const home = realpathSync(mkdtempSync(join(tmpdir(), 'kss-storage-')))
+  const home = realpathSync(mkdtempSync(join(scratchHome(), 'kss-storage-')))
   const prod = join(home, 'prod')
   const staging = join(home, 'staging')
   mkdirSync(join(prod, 'packages', 'other'), { recursive: true })

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { clusterHomes } from './cluster-home.ts'
 import { serverCopy } from './reachable-postgres.ts'
+import { scratchHomes } from './scratch.ts'
 
 /** Data directories are named `<prefix><owner pid>-<random>`, so that a later run knows whose they were. */
 export const clusterDirPrefix = 'koji-test-pg-'
@@ -40,7 +40,7 @@ export function guardCluster(dataDir: string): () => void {
 
 /** Ends and removes the clusters of runs whose process is gone and whose guard was killed too. */
 export function removeDeadClusters(): void {
-  const found = clusterHomes().flatMap((home) => readdirSync(home).map((name) => ({ home, name })))
+  const found = scratchHomes().flatMap((home) => readdirSync(home).map((name) => ({ home, name })))
   for (const { home, name } of found) {
     const owner = name.startsWith(clusterDirPrefix)
       ? Number.parseInt(name.slice(clusterDirPrefix.length), 10)

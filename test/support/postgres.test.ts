@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, startCluster } from './cluster.ts'
 import { clusterDirPrefix } from './cluster-guard.ts'
-import { clusterHomes } from './cluster-home.ts'
+import { scratchHomes } from './scratch.ts'
 
 const one = async (url: string) => {
   const client = new pg.Client({ connectionString: url })
@@ -51,7 +51,7 @@ it('leaves neither process nor directory when its owner is killed', async () => 
   })
   await new Promise((resolve) => child.stdout.once('data', resolve))
   const mine = () =>
-    clusterHomes().flatMap((home) =>
+    scratchHomes().flatMap((home) =>
       readdirSync(home)
         .filter((name) => name.startsWith(`${clusterDirPrefix}${child.pid}-`))
         .map((name) => join(home, name)),

@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os'
 
 const MEMORY = '/dev/shm'
 const TMPFS = 0x01021994
-/** What clusters of a few runs side by side may take. */
+/** What the databases and trees of a few runs side by side may take. */
 const ROOM_BYTES = 4 * 1024 ** 3
 
-/** Every directory that clusters may stand in. */
-export function clusterHomes(): string[] {
+/** Every directory that `scratchHome` may have named. */
+export function scratchHomes(): string[] {
   return isMemory(0) ? [MEMORY, tmpdir()] : [tmpdir()]
 }
 
 /**
- * Where a new cluster goes: into memory where there is room, since a database is made by copying some 300 files, twenty times
- * slower on a busy disk. One that must be durable goes to the disk.
+ * Where databases and trees of tests go: into memory where there is room. A database is made by copying some 300 files, twenty
+ * times slower on a busy disk, and placing files waits for many an fsync. Nothing may be executed there.
  */
-export function clusterHome({ durable }: { durable: boolean }): string {
-  return !durable && isMemory(ROOM_BYTES) ? MEMORY : tmpdir()
+export function scratchHome(): string {
+  return isMemory(ROOM_BYTES) ? MEMORY : tmpdir()
 }
 
 function isMemory(freeBytes: number): boolean {
