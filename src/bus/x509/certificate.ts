@@ -1,6 +1,6 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Der, DerError, DerReader, readDer, TAG, timeOf } from './der.ts'
-import { type Extension, HONOURED, hasBit, OID, readExtensions } from './extensions.ts'
+import { type Extension, HONOURED, hasBit, hasPartialLists, OID, readExtensions } from './extensions.ts'
 import { commonNameOf, sameName } from './names.ts'
 import { readPem } from './pem.ts'
 
@@ -66,6 +66,17 @@ export class Certificate {
     const usage = this.extensions.get(OID.keyUsage)
     if (usage !== undefined) return hasBit(usage.value, KEY_CERT_SIGN)
     return this.version === 1 && this.selfIssued
+  }
+
+  /** Whether one revocation list does not tell everything of it. */
+  get wantsMoreLists(): boolean {
+    const points = this.extensions.get(OID.crlDistributionPoints)
+    if (points === undefined) return false
+    try {
+      return hasPartialLists(points.value)
+    } catch {
+      return true
+    }
   }
 
   /** Whether its key usage, if it has one, lets it sign revocation lists. */

@@ -12,6 +12,7 @@ export const OID = {
   basicConstraints: '2.5.29.19',
   crlReason: '2.5.29.21',
   deltaCrl: '2.5.29.27',
+  crlDistributionPoints: '2.5.29.31',
   issuingDistributionPoint: '2.5.29.28',
   certificateIssuer: '2.5.29.29',
   nameConstraints: '2.5.29.30',
@@ -29,7 +30,7 @@ export const HONOURED: ReadonlySet<string> = new Set([
   '2.5.29.17', // subject alternative name
   OID.basicConstraints,
   '2.5.29.32', // certificate policies
-  '2.5.29.31', // CRL distribution points
+  OID.crlDistributionPoints,
   '2.5.29.37', // extended key usage
   '1.3.6.1.5.5.7.1.7', // IP address blocks
   '1.3.6.1.5.5.7.1.8', // autonomous systems
@@ -63,13 +64,38 @@ export function hasBit(value: Buffer, bit: number): boolean {
   return (((content[1 + (bit >> 3)] ?? 0) >> (7 - (bit & 7))) & 1) === 1
 }
 
-/** What an authority key identifier tells of its issuer: the key's identifier, the certificate's serial. */
-export function readAuthorityKey(value: Buffer): {
+/** What an authority key identifier tells of who signed: the key's identifier, its certificate's issuer and serial. */
+export interface AuthorityKey {
   readonly key: Buffer | null
+  readonly issuer: Der | null
   readonly serial: Buffer | null
-} {
+}
+
+/** Throws DerError. */
+export function readAuthorityKey(value: Buffer): AuthorityKey {
   const reader = new DerReader(readDer(value, TAG.sequence))
   const key = reader.takeIf(0x80)?.content ?? null
-  reader.takeIf(0xa1)
-  return { key, serial: reader.takeIf(0x82)?.content ?? null }
+  const names = reader.takeIf(0xa1)
+  const directory = names === null ? undefined : membersOf(names).find(({ tag }) => tag === 0xa4)
+  const issuer = directory === undefined ? null : new DerReader(directory, 0xa4).take(TAG.sequence)
+  return { key, issuer, serial: reader.takeIf(0x82)?.content ?? null }
+}
+
+/** All reasons for a revocation that a list can be for: bits 1 to 7 of the first byte, and 0 of the second. */
+const ALL_REASONS = [0x7f, 0x80] as const
+
+/**
+ * Whether CRL distribution points tell of lists for some reasons only: one list then does not tell all (crypto/x509
+ * `crl_crldp_check`). Throws DerError.
+ */
+export function hasPartialLists(value: Buffer): boolean {
+  for (const point of membersOf(readDer(value, TAG.sequence))) {
+    const members = membersOf(point)
+    if (members.some(({ tag }) => tag === 0xa2)) continue // the list of another issuer
+    const reasons = members.find(({ tag }) => tag === 0x81)?.content
+    return (
+      reasons !== undefined && ALL_REASONS.some((all, index) => ((reasons[index + 1] ?? 0) & all) !== all)
+    )
+  }
+  return false
 }

@@ -4,16 +4,20 @@
  */
 export function readPem(text: Buffer, kind: 'certificate' | 'crl'): Buffer | null {
   const label = kind === 'crl' ? 'X509 CRL' : '(?:X509 )?CERTIFICATE'
-  const begin = new RegExp(`^-----BEGIN (${label})-----[ \\t]*\\r?\\n`, 'm')
+  const begin = new RegExp(`^(?:\\xef\\xbb\\xbf)?-----BEGIN (${label})-----[ \\t]*\\r?\\n`, 'm')
   const latin = text.toString('latin1')
   const found = begin.exec(latin)
-  if (found === null) return null
+  // One inside of a line is none for OpenSSL, and breaks python-cryptography, which reads the same text.
+  if (found === null || /[^\n]-----BEGIN /.test(latin.slice(0, found.index))) return null
   const start = found.index + found[0].length
   const end = latin.indexOf('-----', start)
   if (end === -1 || latin[end - 1] !== '\n') return null
   if (!new RegExp(`^-----END ${found[1]}-----[ \\t]*(?:\\r?\\n|$)`).test(latin.slice(end, end + 64)))
     return null
-  const base64 = latin.slice(start, end).replace(/[ \t]*\r?\n/g, '')
+  const body = latin.slice(start, end)
+  // An empty line ends the headers that PEM may have; between the lines of the content there is none.
+  if (/\n[ \t]*\r?\n/.test(body.trimStart())) return null
+  const base64 = body.replace(/[ \t\v\f\r\n]/g, '')
   if (base64 === '' || base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return null
   return Buffer.from(base64, 'base64')
 }

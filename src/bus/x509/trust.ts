@@ -45,16 +45,23 @@ export class Trust {
   #leafProblem(leaf: Certificate): VerifyReason | null {
     const known = this.#leaves.get(leaf)
     if (known !== undefined) return known.problem
-    const problem = this.#issued(leaf) ? (leaf.unhandled ? 'critical-extension' : null) : 'issuer'
+    const problem = this.#findLeafProblem(leaf)
     this.#leaves.set(leaf, { problem })
     return problem
+  }
+
+  #findLeafProblem(leaf: Certificate): VerifyReason | null {
+    if (!this.#issued(leaf)) return 'issuer'
+    if (leaf.unhandled) return 'critical-extension'
+    return this.crl !== null && leaf.wantsMoreLists ? 'crl-extension' : null
   }
 
   /** The CA itself may sign messages; anything else must be signed by it. */
   #issued(leaf: Certificate): boolean {
     const { x509 } = this.ca
     if (leaf.x509.raw.equals(x509.raw)) return true
-    if (leaf.selfIssued) return false
+    // It claims to be a root of its own.
+    if (leaf.selfIssued && namesKeyOf(leaf, leaf.extensions)) return false
     return leaf.x509.checkIssued(x509) && leaf.x509.verify(this.ca.publicKey)
   }
 }
@@ -71,22 +78,24 @@ function findCaProblem(ca: Certificate): VerifyReason | null {
 }
 
 function findCrlProblem(ca: Certificate, crl: Crl): VerifyReason | null {
-  if (!sameName(ca.subject, crl.issuer) || !sameKey(ca, crl) || !ca.maySignCrl) return 'crl-issuer'
+  if (!sameName(ca.subject, crl.issuer) || !namesKeyOf(ca, crl.extensions) || !ca.maySignCrl)
+    return 'crl-issuer'
   if (!crl.isSignedBy(ca.publicKey)) return 'crl-signature'
   if (crl.unhandled || crl.extensions.has(OID.deltaCrl) || limited(crl)) return 'crl-extension'
   return null
 }
 
-/** Whether the list's authority key is the CA's, as far as both tell (crypto/x509 `X509_check_akid`). */
-function sameKey(ca: Certificate, crl: Crl): boolean {
-  const authority = crl.extensions.get(OID.authorityKeyIdentifier)
+/** Whether the authority key that something names is this certificate's, as far as both tell (crypto/x509 `X509_check_akid`). */
+function namesKeyOf(issuer: Certificate, extensions: Certificate['extensions']): boolean {
+  const authority = extensions.get(OID.authorityKeyIdentifier)
   if (authority === undefined) return true
   try {
-    const { key, serial } = readAuthorityKey(authority.value)
-    const subject = ca.extensions.get(OID.subjectKeyIdentifier)
+    const named = readAuthorityKey(authority.value)
+    const subject = issuer.extensions.get(OID.subjectKeyIdentifier)
     const own = subject === undefined ? null : readDer(subject.value, TAG.octetString).content
-    if (key !== null && own !== null && !key.equals(own)) return false
-    return serial === null || serial.equals(ca.serial)
+    if (named.issuer !== null && !sameName(named.issuer, issuer.issuer)) return false
+    if (named.key !== null && own !== null && !named.key.equals(own)) return false
+    return named.serial === null || named.serial.equals(issuer.serial)
   } catch {
     return false
   }
