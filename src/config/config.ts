@@ -39,6 +39,14 @@ export interface Config {
       readonly instance: string
       readonly baseUrl: string | null
       readonly validateSignatures: boolean
+      /** a path or an address; null only when signatures are not checked, or there is no bus */
+      readonly ca: string | null
+      /** null: nobody is revoked */
+      readonly crl: string | null
+      /** null: everybody whom the CA knows may send everything */
+      readonly policyFile: string | null
+      readonly nitpicky: boolean
+      readonly backends: readonly 'x509'[]
       readonly silenceTimeoutMs: number
     }
   }

@@ -12,7 +12,7 @@ export function findCautions(config: Config): string[] {
   const cautions: string[] = []
   if (!bus.fedmsg.validateSignatures) {
     cautions.push('messages are taken without checking their signatures (bus.fedmsg.validate_signatures)')
-  }
+  } else if (bus.fedmsg.endpoints.length > 0) cautions.push(...findTrustCautions(bus.fedmsg))
   if (bus.fedmsg.endpoints.length === 0) {
     cautions.push('no bus: changes are found by catch-up alone (bus.fedmsg.endpoints)')
   }
@@ -26,6 +26,18 @@ export function findCautions(config: Config): string[] {
     cautions.push(
       'changes of prod that become visible late can be missed until a reconcile (catch_up.overlap_seconds)',
     )
+  }
+  return cautions
+}
+
+function findTrustCautions({ ca, crl, policyFile }: Config['bus']['fedmsg']): string[] {
+  const cautions: string[] = []
+  if (ca?.startsWith('http:') === true) {
+    cautions.push("the bus's CA is fetched without TLS: whoever is between can replace it (bus.fedmsg.ca)")
+  }
+  if (crl === null) cautions.push('revoked certificates are taken for good (bus.fedmsg.crl)')
+  if (policyFile === null) {
+    cautions.push('everybody whom the CA knows may announce everything (bus.fedmsg.policy_file)')
   }
   return cautions
 }

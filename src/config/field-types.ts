@@ -31,6 +31,16 @@ export const httpUrl = text((value) => {
   return url.hash === '' ? null : 'must not hold a #fragment'
 })
 
+/** Where a small file stands: on this host, or on a web server that asks for no password. */
+export const fileOrUrl = text((value) => {
+  if (isAbsolute(value)) return value.includes('\0') ? 'must not hold a NUL character' : null
+  const url = findUrl(value)
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.hostname === '') {
+    return 'must be an absolute path or an http:// or https:// address'
+  }
+  return url.username === '' && url.password === '' ? null : 'must not hold a user or a password'
+})
+
 export const databaseUrl = text((value) => {
   // PostgreSQL allows a user without a host before a socket's directory; URL does not.
   const url = findUrl(value.replace('@/', '@localhost/'))

@@ -6,7 +6,15 @@ import { ConfigError } from '../errors.ts'
 import { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
 import type { BusHandlers } from '../operations/world.ts'
 import type { Step } from '../step.ts'
-import { busConnectionChanged, hubAnswered, messageHandled, type Telemetry } from '../telemetry/events.ts'
+import {
+  busConnectionChanged,
+  hubAnswered,
+  messageHandled,
+  signatureRefused,
+  type Telemetry,
+} from '../telemetry/events.ts'
+import { Seldom } from '../telemetry/seldom.ts'
+import { createVerifier } from './bus-trust.ts'
 
 /** Prod's hub. Throws ConfigError CA_FILE_UNREADABLE. */
 export function createHub(config: Config, telemetry: Telemetry, step: Step): XmlRpcHub {
@@ -35,6 +43,9 @@ function readCa(path: string): string {
   }
 }
 
+/** Anyone may send anything: each reason is logged once in this time, with how often it was. */
+const REFUSALS_TOLD_MS = 600_000
+
 /** The bus: fedmsg over ZeroMQ, from the socket to durable marks. */
 export function createBus(
   config: Config,
@@ -43,6 +54,16 @@ export function createBus(
   handlers: BusHandlers,
 ): { run(): Promise<void>; destroy(): Promise<void> } {
   const { endpoints, topicPrefix, instance, baseUrl, silenceTimeoutMs } = config.bus.fedmsg
+  const verifier = createVerifier(config, telemetry, step)
+  const refusals = new Seldom({ intervalMs: REFUSALS_TOLD_MS })
+  const verify: Verify = async ({ topic, wire }) => {
+    if (verifier === null || wire === null) return { ok: true }
+    const reason = await verifier.verify(topic, wire)
+    if (reason === null) return { ok: true }
+    const count = refusals.count(reason)
+    if (count !== null) signatureRefused(telemetry, { reason, count })
+    return { ok: false, reason: `verify:${reason}` }
+  }
   const source = new FedmsgSubscriber({ endpoints, topicPrefix, silenceTimeoutMs, step })
   return new Receiver({
     source,

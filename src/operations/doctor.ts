@@ -11,6 +11,7 @@ import type { World } from './world.ts'
 /** Every precondition, one after the other; what fails does not stop the rest. */
 export async function* runDoctor(world: World): AsyncGenerator<Check> {
   yield* checkHub(world)
+  yield await world.checkSignatures()
   yield* checkDatabase(world)
   for (const check of await checkStorage(world.storageChecks)) {
     yield {

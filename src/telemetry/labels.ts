@@ -2,6 +2,7 @@ import type { Part } from '../errors.ts'
 import type { KeyKind } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
 import { TOPIC_NAMES, type TopicLabel } from '../model/topics.ts'
+import { VERIFY_REASONS } from '../model/verify-reasons.ts'
 
 /** How a key's round ended: an outcome, or an error's way. */
 export type KeyOutcome = Outcome['kind'] | 'failed' | 'parked' | 'lost' | 'outage'
@@ -14,6 +15,10 @@ export type HubOutcome = 'ok' | 'fault' | 'outage' | 'aborted'
 
 /** Why catch-up was asked for; what the bus tells, and more. */
 export type CatchUpReason = (typeof ZERO_LABELS.catchUpReasons)[number]
+
+/** What messages are checked against. */
+export type TrustFile = 'ca' | 'crl'
+export type TrustOutcome = 'changed' | 'unchanged' | 'failed'
 
 /** Numbers of the queue; the shape of `QueueStats`. */
 export interface QueueSample {
@@ -67,7 +72,18 @@ export const ZERO_LABELS = {
   keyOutcomes: Object.keys(KEY_OUTCOMES) as KeyOutcome[],
   hubOutcomes: Object.keys(HUB_OUTCOMES) as HubOutcome[],
   queueStates: ['live', 'sweep', 'waiting', 'claimed', 'parked'],
-  refusals: ['frames', 'size', 'json', 'not-an-object', 'topic-mismatch', 'environment', 'other'],
+  refusals: [
+    'frames',
+    'size',
+    'json',
+    'not-an-object',
+    'topic-mismatch',
+    'environment',
+    'other',
+    ...VERIFY_REASONS.map((reason) => `verify:${reason}`),
+  ],
+  trustFiles: ['ca', 'crl'],
+  trustOutcomes: ['changed', 'unchanged', 'failed'],
   catchUpReasons: ['connected', 'silence', 'overflow', 'unmarkable', 'interval'],
 } as const
 
