@@ -38,7 +38,7 @@ export function hintsOf(message: KojiMessage, known: KnownIds): Hints {
     case 'package.list.change':
       return inTag('package', { ...message, tagId: null }, known, listingClaim(message))
     case 'rpm.sign':
-      return marks(buildKey(message), signatureClaim(message))
+      return signed(buildKey(message), signatureClaim(message))
     case 'build.promote':
       return marks({ kind: 'lookup', what: 'promotions', names: [] }, [])
     case 'repo.init':
@@ -53,15 +53,31 @@ export function hintsOf(message: KojiMessage, known: KnownIds): Hints {
  * to the queue. A lookup key carries what is claimed of the key that it leads to.
  */
 export function mergeMarks(marks: readonly Mark[]): Mark[] {
-  const byKey = new Map<string, { key: Key; priority: Mark['priority']; claims: Map<string, Expectation> }>()
+  const byKey = new Map<string, Merged>()
   for (const mark of marks) {
     const text = formatKey(mark.key)
-    const merged = byKey.get(text) ?? { key: mark.key, priority: mark.priority, claims: new Map() }
+    const merged = byKey.get(text) ?? {
+      key: mark.key,
+      priority: mark.priority,
+      claims: new Map(),
+      only: true,
+    }
     if (mark.priority === 'live') merged.priority = 'live'
     for (const claim of mark.expect ?? []) merged.claims.set(claim.subject, claim)
+    merged.only &&= mark.onlyExpected === true
     byKey.set(text, merged)
   }
-  return [...byKey.values()].map(({ key, priority, claims }) => mark(key, [...claims.values()], priority))
+  return [...byKey.values()].map(({ key, priority, claims, only }) => ({
+    ...mark(key, [...claims.values()], priority),
+    ...(only ? { onlyExpected: true } : {}),
+  }))
+}
+
+interface Merged {
+  readonly key: Key
+  priority: Mark['priority']
+  readonly claims: Map<string, Expectation>
+  only: boolean
 }
 
 function mark(key: Key, expect: readonly Expectation[], priority: Mark['priority'] = 'live'): Mark {
@@ -70,6 +86,15 @@ function mark(key: Key, expect: readonly Expectation[], priority: Mark['priority
 
 function marks(key: Key, expect: readonly Expectation[]): Hints {
   return { kind: 'marks', marks: [mark(key, expect)] }
+}
+
+/** A signature changes nothing else of its build. */
+function signed(key: Key, expect: readonly Expectation[]): Hints {
+  const all = mark(key, expect)
+  return {
+    kind: 'marks',
+    marks: [key.kind === 'build' && expect.length > 0 ? { ...all, onlyExpected: true } : all],
+  }
 }
 
 function buildKey(message: { readonly buildId: number | null; readonly nvr: string | null }): Key {

@@ -39,4 +39,6 @@ export interface Mark {
   readonly key: Key
   readonly priority: Priority
   readonly expect?: readonly Expectation[]
+  /** Who marks knows that nothing of the key can have changed but what is expected: then it need not be read whole. */
+  readonly onlyExpected?: boolean
 }

@@ -4,7 +4,7 @@ import { parseExpectations } from './expectations.ts'
 import type { Claim } from './queue.ts'
 
 /** The columns that a Claim is made of, of a row `q` that was just claimed. */
-export const CLAIM_COLUMNS = `q.key, q.token, q.generation, q.priority, q.attempts, q.waits, q.expect,
+export const CLAIM_COLUMNS = `q.key, q.token, q.generation, q.priority, q.attempts, q.waits, q.expect, q.only_expected,
     floor(extract(epoch from q.marked_at) * 1000)::float8 as marked_at_ms,
     case when q.depends_on = '{}' then '{}' else array(
       select d.key from staging_sync.queue d
@@ -18,6 +18,7 @@ export interface ClaimRow {
   readonly attempts: number
   readonly waits: number
   readonly expect: string | null
+  readonly only_expected: boolean
   readonly marked_at_ms: number
   readonly parked_dependencies: readonly string[]
 }
@@ -35,6 +36,7 @@ export function claimOf(row: ClaimRow): Claim {
       claim,
       sinceMs,
     })),
+    onlyExpected: row.only_expected,
     waits: row.waits,
     parkedDependencies: row.parked_dependencies.map((text): Key => parseKey(text)),
     markedAtMs: row.marked_at_ms,

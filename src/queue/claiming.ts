@@ -77,17 +77,17 @@ export async function claimDue(
   return { rows: rows.filter((row): row is Claimed => row.key !== null), seenUntil }
 }
 
-/** $1 to $5 the marks, $6 lease in ms, $7 holder. A key that somebody holds is marked and stays his. */
+/** $1 to $6 the marks, $7 lease in ms, $8 holder. A key that somebody holds is marked and stays his. */
 const MARK_AND_CLAIM = `
 with settings as materialized (select set_config('lock_timeout', '2s', true) as set),
 input as materialized (
-  select m.*, nextval('staging_sync.queue_token') as token, m.now + $6::float8 * interval '1 ms' as lease_until
+  select m.*, nextval('staging_sync.queue_token') as token, m.now + $7::float8 * interval '1 ms' as lease_until
   from (${MARK_INPUT}) m
 ),
 claimed as (
   insert into staging_sync.queue as q
-    (key, kind, priority, due_at, marked_at, expect, expect_dropped, token, lease_until, claimed_by)
-  select key, kind, priority, now, now, expect, dropped, token, lease_until, $7 from settings, input
+    (key, kind, priority, due_at, marked_at, expect, expect_dropped, only_expected, token, lease_until, claimed_by)
+  select key, kind, priority, now, now, expect, dropped, only_expected, token, lease_until, $8 from settings, input
   on conflict (key) do update set ${MARK_UPDATE},
     token = case when ${IS_HELD} then q.token else excluded.token end,
     lease_until = case when ${IS_HELD} then q.lease_until else excluded.lease_until end,

@@ -18,6 +18,7 @@ export interface MarkRow {
   /** JSON object, subject to claim; null: nothing was claimed */
   readonly expect: string | null
   readonly dropped: number
+  readonly onlyExpected: boolean
 }
 
 /** A key as the text that is stored. Throws KeyError QUEUE_KEY_INVALID (names from the bus can be anything). */
@@ -40,33 +41,43 @@ export function keyText(key: Key): string {
 
 /** One row per key (PostgreSQL can't upsert a row twice in a statement), sorted by key, as all who lock several rows do. */
 export function markRows(marks: readonly Mark[]): MarkRow[] {
-  const byKey = new Map<string, { kind: string; priority: number; expect: Expectation[] }>()
-  for (const { key, priority, expect } of marks) {
+  const byKey = new Map<string, { kind: string; priority: number; expect: Expectation[]; only: boolean }>()
+  for (const { key, priority, expect, onlyExpected: only = false } of marks) {
     const text = keyText(key)
     const row = byKey.get(text)
     if (row === undefined) {
-      byKey.set(text, { kind: key.kind, priority: PRIORITY[priority], expect: [...(expect ?? [])] })
+      byKey.set(text, { kind: key.kind, priority: PRIORITY[priority], expect: [...(expect ?? [])], only })
     } else {
       row.priority = Math.min(row.priority, PRIORITY[priority])
       row.expect.push(...(expect ?? []))
+      row.only &&= only
     }
   }
   return [...byKey]
     .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    .map(([key, { kind, priority, expect }]) => {
+    .map(([key, { kind, priority, expect, only }]) => {
       const { kept, dropped } = mergeExpectations(expect)
       const claims = Object.fromEntries(kept.map(({ subject, claim }) => [subject, claim]))
-      return { key, kind, priority, expect: kept.length === 0 ? null : JSON.stringify(claims), dropped }
+      return {
+        key,
+        kind,
+        priority,
+        expect: kept.length === 0 ? null : JSON.stringify(claims),
+        dropped,
+        // What was dropped is not named any more, and would not be read.
+        onlyExpected: only && kept.length > 0 && dropped === 0,
+      }
     })
 }
 
-/** $1 to $5: the columns of MarkRow. `collate "C"` is the order of markRows, whatever the database's is. */
+/** $1 to $6: the columns of MarkRow. `collate "C"` is the order of markRows, whatever the database's is. */
 export const MARK_INPUT = `
-  select i.key, i.kind, i.priority, i.dropped, t.now,
+  select i.key, i.kind, i.priority, i.dropped, i.only_expected, t.now,
     (select jsonb_object_agg(e.key, jsonb_build_array(e.value, floor(extract(epoch from t.now) * 1000)))
       from jsonb_each(i.expect) e) as expect
   from (select clock_timestamp() as now) t,
-    unnest($1::text[], $2::text[], $3::smallint[], $4::jsonb[], $5::integer[]) as i (key, kind, priority, expect, dropped)
+    unnest($1::text[], $2::text[], $3::smallint[], $4::jsonb[], $5::integer[], $6::boolean[])
+      as i (key, kind, priority, expect, dropped, only_expected)
   order by i.key collate "C"`
 
 /** Whether somebody works on the row; `excluded.marked_at` is the statement's now. */
@@ -92,19 +103,20 @@ export const MARK_UPDATE = `
     expect = case when q.expect is null then excluded.expect
       when excluded.expect is null then q.expect else ${MERGED} end,
     expect_dropped = q.expect_dropped + excluded.expect_dropped
-      + case when q.expect is null or excluded.expect is null then 0 else ${OVER} end`
+      + case when q.expect is null or excluded.expect is null then 0 else ${OVER} end,
+    only_expected = q.only_expected and excluded.only_expected and ${OVER} = 0`
 
-/** $6 channel, $7 lock_timeout as text, null: as it is. */
+/** $7 channel, $8 lock_timeout as text, null: as it is. */
 const MARK = `
-with settings as materialized (select case when $7::text is not null then set_config('lock_timeout', $7, true) end as set),
+with settings as materialized (select case when $8::text is not null then set_config('lock_timeout', $8, true) end as set),
 input as materialized (${MARK_INPUT}),
 marked as (
-  insert into staging_sync.queue as q (key, kind, priority, due_at, marked_at, expect, expect_dropped)
-  select key, kind, priority, now, now, expect, dropped from settings, input
+  insert into staging_sync.queue as q (key, kind, priority, due_at, marked_at, expect, expect_dropped, only_expected)
+  select key, kind, priority, now, now, expect, dropped, only_expected from settings, input
   on conflict (key) do update set ${MARK_UPDATE}
   returning 1
 )
-select pg_notify($6, '') from (select count(*) from marked) m`
+select pg_notify($7, '') from (select count(*) from marked) m`
 
 /**
  * Marks in one statement. An upsert finds its rows by the unique index whatever the planner thinks. All statements that
@@ -128,5 +140,6 @@ export function markValues(rows: readonly MarkRow[]): unknown[] {
     rows.map(({ priority }) => priority),
     rows.map(({ expect }) => expect),
     rows.map(({ dropped }) => dropped),
+    rows.map(({ onlyExpected }) => onlyExpected),
   ]
 }

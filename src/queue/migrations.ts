@@ -66,4 +66,11 @@ comment on column staging_sync.queue.expect is 'What messages claimed: subject t
 comment on column staging_sync.queue.expect_dropped is 'Expectations beyond the bound, not counted yet';
 `,
   },
+  {
+    id: 'queue-002-only-expected',
+    sql: `
+alter table staging_sync.queue add column only_expected boolean not null default false;
+comment on column staging_sync.queue.only_expected is 'Nothing can have changed but what is expected: all marks said so';
+`,
+  },
 ]

@@ -13,6 +13,8 @@ export interface Claim {
   /** The key's own failures so far. */
   readonly attempts: number
   readonly expect: readonly ClaimedExpectation[]
+  /** All who marked it since it was last made equal said so: nothing can have changed but what is expected. */
+  readonly onlyExpected: boolean
   /** How often in a row this key has waited for the same others; a converger may stop waiting past a number of its own. */
   readonly waits: number
   /** Of the dependencies that it waited for: those that are parked now. Go on without them; their end marks this key. */

@@ -93,7 +93,14 @@ export async function settle(
   await tx.query(
     'queue.give-back',
     GIVE_BACK,
-    [key, claim.token, moved ? 0 : (relookMs ?? 0), formatExpectations(kept), moved ? [QUEUE_CHANNEL] : []],
+    [
+      key,
+      claim.token,
+      moved ? 0 : (relookMs ?? 0),
+      formatExpectations(kept),
+      moved ? [QUEUE_CHANNEL] : [],
+      moved,
+    ],
     { prepare: false },
   )
   // What was read is applied: who waits for this key need not wait for what a message claimed of it.
@@ -160,7 +167,7 @@ async function lockOwn(tx: Sql, key: string, token: number): Promise<OwnRow | un
   return row
 }
 
-/** A round that ended well: failures and waits start again from nothing. The token ends with the lease. */
+/** $6: marked meanwhile; else all but what is expected is equal now. A round that ended well: failures and waits start again from nothing. The token ends with the lease. */
 const GIVE_BACK = `
 with given as (
   update staging_sync.queue set
@@ -169,7 +176,7 @@ with given as (
     marked_at = coalesce(remarked_at, marked_at), remarked_at = null,
     attempts = 0, last_code = null, last_error = null, failed_at = null, parked_at = null,
     waits = 0, waiting_for = '{}', depends_on = '{}', wait_reason = null,
-    wakes = '{}', expect = $4::jsonb, expect_dropped = 0
+    wakes = '{}', expect = $4::jsonb, expect_dropped = 0, only_expected = only_expected or not $6::boolean
   where key = $1 and token = $2
   returning key
 )

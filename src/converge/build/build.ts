@@ -5,14 +5,15 @@ import type { ReadOptions } from '../../hub/hub.ts'
 import type { Key } from '../../model/key.ts'
 import { formatKey } from '../../model/key.ts'
 import type { Expectation, Priority } from '../../model/outcome.ts'
-import { BUILD_STATE, type Build, type Rpm, type RpmSig } from '../../model/records.ts'
+import { BUILD_STATE, type Build } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Placement } from '../../storage/placement.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
 import type { BuildRef } from '../identify.ts'
 import { noteClashes } from '../settle.ts'
 import { MAX_WAITS, skipped, waitFor } from '../wait.ts'
-import { applyBuild, SETTLED } from './content.ts'
+import { applyBuild } from './content.ts'
+import { awaitedOf, stillAwaited, unmetOf } from './expected.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
 import { dropPlaces } from './files.ts'
 import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
@@ -20,15 +21,13 @@ import { ensureNameRefs, findPartRefs } from './refs.ts'
 import { removeBuild } from './remove.ts'
 import { decideRow } from './row.ts'
 import { includeBuilds } from './scope-builds.ts'
+import { convergeSignatures } from './signatures.ts'
 import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
 
 /** How prod is asked for a claim: at its priority, until the daemon stops. */
 type ClaimReads = ReadOptions & { readonly priority: Priority; readonly signal: AbortSignal }
-
-/** Looks at 0.1, 1 and 5 seconds fall into this. */
-const SETTLE_MS = 6_000
 
 /**
  * A build: its row, types, rpms, signatures, checksums, archives, components, and its files.
@@ -45,6 +44,8 @@ export class BuildConverger implements Converger<BuildKey> {
   async converge(key: BuildKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
     const { hub, database, owner } = this.#deps
     const options = { priority: claim.priority, signal }
+    const signed = await convergeSignatures(this.#deps, key.buildId, claim, options)
+    if (signed !== null) return signed
     const prod = await observeBuild(hub, key.buildId, options)
     const unmet = unmetOf(claim.expect, prod)
     if (prod === null) return this.#unknown(key)
@@ -104,21 +105,15 @@ export class BuildConverger implements Converger<BuildKey> {
     })
   }
 
-  /**
-   * What prod may still be about to write, though no message will tell: the rest of an import by hand (see
-   * `BuildWork.settles`), and the checksums of a signed copy, which the hub caches when it writes the copy, some time after
-   * the signature (kojihub.py write_signed_rpm). Looked at again for some seconds.
-   */
+  /** Of what may still come, what is young enough to be looked for again. */
   async #unsettled(prod: ProdBuild, claim: Claim): Promise<Expectation[]> {
-    const awaited = claim.expect.filter(
-      ({ subject }) => subject === SETTLED.subject || lacksChecksum(prod, subject),
-    )
+    const awaited = awaitedOf(claim.expect, prod)
     if (awaited.length === 0) return []
     const [row] = await this.#deps.database.query<{ now: number }>(
       'build.now',
       `select extract(epoch from clock_timestamp())::double precision * 1000 as now`,
     )
-    return awaited.filter(({ sinceMs }) => (row?.now ?? sinceMs) - sinceMs < SETTLE_MS)
+    return stillAwaited(awaited, row?.now ?? 0)
   }
 
   /** Names of the tags in scope that hold the build, where a placement rule asks for them. */
@@ -190,35 +185,4 @@ async function standsAlready(placement: Placement, standing: Standing): Promise<
 
 function refOf(build: Build): BuildRef {
   return { id: build.id, name: build.packageName, version: build.version, release: build.release }
-}
-
-/** A signature that prod shows, without a checksum of the copy that is signed by it. */
-function lacksChecksum(prod: ProdBuild, subject: string): boolean {
-  return prod.rpms.some(
-    ({ rpm, sigs, checksums }) =>
-      checksums !== 'unsupported' &&
-      sigs.some(
-        (sig) => signatureOf(rpm, sig) === subject && !checksums.some(({ sigkey }) => sigkey === sig.sigkey),
-      ),
-  )
-}
-
-/** The subject that a signature is expected under (`Expectation`). */
-function signatureOf(rpm: Rpm, sig: RpmSig): string {
-  return `sig:${rpm.name}-${rpm.version}-${rpm.release}.${rpm.arch}:${sig.sigkey}`
-}
-
-/** `state` is claimed as a number, `sig:<nvra>:<key>` as present. */
-function unmetOf(expect: readonly Expectation[], prod: ProdBuild | Build | null): Expectation[] {
-  const build = prod === null ? null : isWhole(prod) ? prod.build : prod
-  const signed = new Set(
-    prod === null || !isWhole(prod)
-      ? []
-      : prod.rpms.flatMap(({ rpm, sigs }) => sigs.map((sig) => signatureOf(rpm, sig))),
-  )
-  return expect.filter(({ subject, claim }) => {
-    if (subject === 'state') return build === null || String(build.state) !== claim
-    if (subject.startsWith('sig:')) return build?.state === BUILD_STATE.complete && !signed.has(subject)
-    return false
-  })
 }

@@ -2,7 +2,7 @@ import type { Catalog } from '../../staging/catalog.ts'
 import type { Sql, Tx } from '../../staging/database.ts'
 import { recordset } from '../../staging/rows.ts'
 import type { TableChange } from './diff.ts'
-import type { ProdBuild } from './observe.ts'
+import type { ProdRpm } from './observe.ts'
 import type { Row } from './tables.ts'
 
 /*
@@ -14,7 +14,7 @@ import type { Row } from './tables.ts'
 export async function settleChecksums(
   sql: Sql,
   catalog: Catalog,
-  prod: ProdBuild,
+  prod: { readonly rpms: readonly Pick<ProdRpm, 'checksums'>[] },
   change: TableChange,
   gone: ReadonlySet<string>,
 ): Promise<TableChange> {

@@ -15,6 +15,7 @@ import type { Clash } from '../versioned-diff.ts'
 import { afterCommit } from './after-commit.ts'
 import { lockChanged, passGate, writeChanges } from './apply.ts'
 import type { TableChange } from './diff.ts'
+import { SETTLED } from './expected.ts'
 import { formerPlaces, isConfirmed, placeFiles, placeOf, removeFormer } from './files.ts'
 import { listingsWith, listingsWithout } from './listings.ts'
 import { type Look, lookAt, prodIds, type Subject } from './look.ts'
@@ -38,9 +39,6 @@ export interface BuildWork extends Subject {
    */
   readonly settles: boolean
 }
-
-/** Our own expectation of a fresh import: that no more rpms come. */
-export const SETTLED: Expectation = { subject: 'settled', claim: 'import' }
 
 /** Makes staging's rows and files of a COMPLETE build equal to prod's: look, place files, write rows, look again. */
 export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged> {

@@ -1,5 +1,6 @@
 import { AgainError } from '../../errors.ts'
 import { BUILD_STATE } from '../../model/records.ts'
+import type { Catalog } from '../../staging/catalog.ts'
 import type { Sql } from '../../staging/database.ts'
 import type { PlacementRecord } from '../../staging/placements.ts'
 import type { Deps, Owner } from '../deps.ts'
@@ -9,7 +10,7 @@ import { settleChecksums } from './checksums.ts'
 import { clashOfNvr, clashOfRemoval, clashOfUse, editClash } from './clashes.ts'
 import { diffTables, type TableChange } from './diff.ts'
 import { type Matched, matchParts, NOTHING_PRESENT } from './match.ts'
-import type { ProdBuild } from './observe.ts'
+import type { ProdBuild, ProdRpm } from './observe.ts'
 import { readPresent, type SeedView, withoutLocalParts } from './present.ts'
 import type { NameRefs, PartRefs } from './refs.ts'
 import { type BuildRow, decideRow } from './row.ts'
@@ -122,7 +123,7 @@ export async function lookAt(
   const compared = withoutLocalSigs(tables, prod, standing.sigkeys, replaced)
   const all = diffTables(wanted, compared)
   const held = clashOfUse(conflicts, prod, all, matched.used)
-  const changes = await settle(sql, deps, prod, held.changes, replaced)
+  const changes = await settleChanges(sql, deps.catalog, prod, held.changes, replaced)
   const clashes = [nvrClash, removalClash, editClash(conflicts, edited, presentRow, wantedRow), held.clash]
   return {
     row,
@@ -144,7 +145,7 @@ export async function lookAt(
   }
 }
 
-const NOTHING = Object.fromEntries(BUILD_TABLES.map(({ name }) => [name, []])) as unknown as Tables
+export const NOTHING = Object.fromEntries(BUILD_TABLES.map(({ name }) => [name, []])) as unknown as Tables
 
 /** Columns that say where the files of a build are. */
 const PLACE_COLUMNS: ReadonlySet<string> = new Set(['volume_id', 'pkg_id', 'version', 'release'])
@@ -222,14 +223,15 @@ function withoutLocalSigs(
 }
 
 /** Signing keys of a build. */
-export function keysOf(prod: ProdBuild): string[] {
+export function keysOf(prod: { readonly rpms: readonly Pick<ProdRpm, 'sigs'>[] }): string[] {
   return [...new Set(prod.rpms.flatMap(({ sigs }) => sigs.map((sig) => sig.sigkey)))].sort()
 }
 
-async function settle(
+/** Leaves out of the changes of checksums what the hubs' caches may differ in. `replaced`: rpms with another payload. */
+export async function settleChanges(
   sql: Sql,
-  deps: Deps,
-  prod: ProdBuild,
+  catalog: Catalog,
+  prod: { readonly rpms: readonly Pick<ProdRpm, 'checksums'>[] },
   changes: readonly TableChange[],
   replaced: ReadonlySet<number>,
 ): Promise<TableChange[]> {
@@ -241,9 +243,7 @@ async function settle(
   const result: TableChange[] = []
   for (const change of changes) {
     const settled =
-      change.spec.name === 'rpm_checksum'
-        ? await settleChecksums(sql, deps.catalog, prod, change, gone)
-        : change
+      change.spec.name === 'rpm_checksum' ? await settleChecksums(sql, catalog, prod, change, gone) : change
     if (settled.inserts.length + settled.updates.length + settled.deletes.length > 0) result.push(settled)
   }
   return result

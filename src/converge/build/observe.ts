@@ -121,7 +121,8 @@ export function isWhole(read: ProdBuild | Build): read is ProdBuild {
   return 'rpms' in read
 }
 
-function sameBuild(a: Build | null, b: Build | null): boolean {
+/** Whether two reads of a build's row show the same. */
+export function sameBuild(a: Build | null, b: Build | null): boolean {
   return (
     a === b ||
     (a !== null &&

@@ -35,9 +35,7 @@ export function wantedTables(prod: ProdBuild, refs: Refs): Tables {
     win_builds: rowOf(prod.types.get('win'), refs.buildId, ['platform']),
     image_builds: rowOf(prod.types.get('image'), refs.buildId, []),
     rpminfo: prod.rpms.map(({ rpm }) => rpmRow(rpm, rpmId(rpm.id), refs.buildId)),
-    rpmsigs: prod.rpms.flatMap(({ rpm, sigs }) =>
-      sigs.map((sig) => ({ rpm_id: rpmId(rpm.id), sigkey: sig.sigkey, sighash: sig.sighash })),
-    ),
+    rpmsigs: prod.rpms.flatMap((item) => signatureRows(item, rpmId(item.rpm.id))),
     rpm_checksum: prod.rpms.flatMap((item) => checksumRows(item, rpmId(item.rpm.id))),
     archiveinfo: prod.archives.map((item) => archiveRow(item, archiveId(item.archive.id), refs)),
     maven_archives: prod.archives.flatMap(({ archive: { id, maven } }) =>
@@ -132,7 +130,11 @@ function archiveRow({ archive }: ProdArchive, id: number, refs: Refs): Row {
   }
 }
 
-function checksumRows({ checksums }: ProdRpm, rpmId: number): Row[] {
+export function signatureRows({ sigs }: Pick<ProdRpm, 'sigs'>, rpmId: number): Row[] {
+  return sigs.map(({ sigkey, sighash }) => ({ rpm_id: rpmId, sigkey, sighash }))
+}
+
+export function checksumRows({ checksums }: Pick<ProdRpm, 'checksums'>, rpmId: number): Row[] {
   if (checksums === 'unsupported') return []
   return checksums.map(({ sigkey, checksumType, checksum }) => ({
     rpm_id: rpmId,
