@@ -3,9 +3,9 @@ import { goBack } from '../catchup/restored.ts'
 import type { CatchUpNews, CatchUpOptions } from '../model/operations.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
 import { Crew } from './crew.ts'
-import { join } from './membership.ts'
 import { News } from './news.ts'
 import { refuseUnsafeStorage } from './run.ts'
+import { startWork } from './start-work.ts'
 import type { World } from './world.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function* runCatchUp(
   }
   const since = options.prodRestored === true ? undefined : options.since
   const daemons = (await listDaemons(database)).length > 0
-  await join(database, daemon)
+  await startWork(engine, daemon, daemons)
   try {
     const crew = new Crew(engine, daemon, signal, daemons, { what: 'catch-up' })
     try {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Converger, Convergers } from '../converge/deps.ts'
 import { StopError } from '../errors.ts'
 import { formatKey, type Key, type KeyKind } from '../model/key.ts'
+import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, listDaemons } from '../staging/daemons.ts'
 import { stayJoined } from './membership.ts'
 import { refuseOutage } from './sync.ts'
@@ -126,7 +127,9 @@ export class Crew {
   #work(): void {
     this.#works = true
     const convergers = this.#noting(this.#engine.convergers)
-    this.#start(this.#engine.worker({ convergers }).run(this.#signal))
+    const worker = this.#engine.worker({ convergers })
+    this.#start(worker.run(this.#signal))
+    this.#start(this.#engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), this.#signal))
   }
 
   #start(work: Promise<void>): void {

@@ -11,8 +11,8 @@ import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts
 import { driftFound, removalsAllowed } from '../telemetry/events.ts'
 import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
-import { join } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
+import { startWork } from './start-work.ts'
 import type { World } from './world.ts'
 
 export { Crew, LIVE_MS } from './crew.ts'
@@ -58,7 +58,7 @@ export async function* runReconcile(
   await refuseUnsafeStorage(world)
   await takeTurn(database, daemon)
   try {
-    await join(database, daemon)
+    await startWork(engine, daemon, others)
     await refreshOwnedCounts(database, engine.owner)
     if (allowRemovals > 0) {
       const by = { user: options.allowedBy ?? 'unknown', host: daemon.host, pid: daemon.pid }

@@ -1,24 +1,21 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { closeScopeOverStaging } from '../converge/closure-start.ts'
-import { markLocalRows } from '../converge/local-keys.ts'
 import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
-import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { countClashes } from '../staging/clashes.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
-import { listPlacements } from '../staging/placements.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
-import { endDeadClaims } from './dead-claims.ts'
+import { healPlacements, retryHeld } from './healing.ts'
 import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
+import { prepareWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
 
 const MEASURE_MS = 5_000
@@ -32,9 +29,6 @@ const DEBT_MS = 30_000
  */
 const CATCH_UP_STEP_MS = 600_000
 const STEP_REQUESTS = 5
-
-/** A placement that has been open so long belongs to nobody who still works on it. */
-const STALE_PLACEMENT_SECONDS = 120
 
 /**
  * The daemon: joins the others, heals what a crash left, then receives, catches up and converges until the signal.
@@ -69,10 +63,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   let http: { destroy(): Promise<void> } | null = null
   try {
     if (config.http.listen !== null) http = await world.http(config.http.listen)
-    await endDeadClaims(engine.database, daemon)
-    await payDebts(engine.database, engine.catalog, engine.owner.userId)
-    await closeScopeOverStaging(engine.deps)
-    await markLocalRows(engine.deps)
+    await prepareWork(engine, daemon)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
     const long = longCatchUp(config, engine)
@@ -125,49 +116,6 @@ export async function refuseUnsafeStorage(world: World): Promise<void> {
 /** Checks of the trees whose failure would let staging write into prod's tree. */
 export function isUnsafe(check: string): boolean {
   return /mount|^volume|^trees apart$|link_target/.test(check)
-}
-
-/**
- * Files that a crash left without rows, or rows' removal without the files': their builds' keys see to both. Looked for again
- * and again, since what the crash left is too young at the start that follows it.
- */
-async function healPlacements(engine: Engine): Promise<void> {
-  const open = await listPlacements(engine.database, {
-    states: ['intent', 'removing'],
-    minAgeSeconds: STALE_PLACEMENT_SECONDS,
-  })
-  const ids = [...new Set(open.map((place) => place.prodBuildId))]
-  await markUnlessQueued(
-    engine,
-    ids.map((buildId) => ({ kind: 'build', buildId })),
-  )
-}
-
-/**
- * What policy holds ends with what it clashed with (a local build removed, a tagging gone), and nobody tells: looked at again
- * now and then.
- */
-async function retryHeld(engine: Engine): Promise<void> {
-  const rows = await engine.database.query<{ key: string }>(
-    'run.held',
-    `select distinct key from staging_sync.clash where state = 'held' limit 10000`,
-  )
-  await markUnlessQueued(
-    engine,
-    rows.map((row) => parseKey(row.key)),
-  )
-}
-
-/** A key that is queued is seen to already, and one that is parked must stay parked: a mark would start it anew. */
-async function markUnlessQueued(engine: Engine, keys: readonly Key[]): Promise<void> {
-  const rows = await engine.database.query<{ key: string }>(
-    'run.queued',
-    'select key from staging_sync.queue where key = any($1::text[])',
-    [keys.map(formatKey)],
-  )
-  const queued = new Set(rows.map((row) => row.key))
-  const left = keys.filter((key) => !queued.has(formatKey(key)))
-  await engine.queue.mark(left.map((key) => ({ key, priority: 'sweep' })))
 }
 
 async function measure({ telemetry }: World, engine: Engine): Promise<void> {

@@ -4,9 +4,9 @@ import { countOwnedBuilds } from '../reconcile/scrub-position.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
 import { scrubLooked } from '../telemetry/events.ts'
 import { Crew } from './crew.ts'
-import { join } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import { LIVE_MS, type Rolled, roll, SCRUB_BATCH, settle } from './scrub-roll.ts'
+import { startWork } from './start-work.ts'
 import type { World } from './world.ts'
 
 /**
@@ -27,7 +27,7 @@ export async function* runScrub(
   await refuseUnsafeStorage(world)
   const differences: Record<Drift['state'], number> = { drift: 0, queued: 0, parked: 0, held: 0 }
   let [builds, failed] = [0, 0]
-  await join(database, daemon)
+  await startWork(engine, daemon, others)
   try {
     const crew = new Crew(engine, daemon, signal, others, { what: 'scrub' })
     const { telemetry, config } = world

@@ -5,9 +5,10 @@ import { OutageError } from '../errors.ts'
 import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
-import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
-import { join, stayJoined } from './membership.ts'
+import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
+import { stayJoined } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
+import { startWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at the queue for keys that another daemon works on. */
@@ -35,7 +36,8 @@ export async function* runSync(
 ): AsyncGenerator<SyncedKey> {
   const engine = await world.engine()
   await refuseUnsafeStorage(world)
-  await join(engine.database, daemon)
+  const others = (await listDaemons(engine.database)).length > 0
+  await startWork(engine, daemon, others)
   try {
     yield* syncKeys(engine, daemon, keys, signal)
   } finally {

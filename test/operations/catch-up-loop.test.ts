@@ -24,7 +24,7 @@ it('says that it comes round when a catch-up does something, and not while one h
     },
     intervalMs: 1_000,
     telemetry: {
-      log: createLog({ level: 'fatal', form: 'json', write: () => {} }),
+      log: createLog({ level: 'error', form: 'json', write: () => {} }),
       metrics: new Metrics({ version: 'test', processMetrics: false }),
     },
     onTurn: () => {
