@@ -9,6 +9,7 @@ import type { Claim } from '../../src/queue/queue.ts'
 import { Database } from '../../src/staging/database.ts'
 import { migrate } from '../../src/staging/migration.ts'
 import { noStep, type Step } from '../../src/step.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 /** One daemon's queue: a pool of its own. */
 export interface TestQueue {
@@ -57,14 +58,29 @@ export async function claimOne(queue: PostgresQueue): Promise<Claim> {
 }
 
 /** Claims until something is due. */
-export async function claimSoon(queue: PostgresQueue, withinMs = 3_000): Promise<Claim[]> {
-  const endMs = performance.now() + withinMs
+export async function claimSoon(queue: PostgresQueue): Promise<Claim[]> {
+  const endMs = performance.now() + PATIENCE_MS
   for (;;) {
     const claims = await queue.claim(10)
     if (claims.length > 0) return claims
-    if (performance.now() > endMs) throw new Error(`nothing was due within ${withinMs} ms`)
+    if (performance.now() > endMs) throw new Error(`nothing was due within ${PATIENCE_MS} ms`)
     await sleep(10)
   }
+}
+
+/** Makes everything in the table that much older: as after a wait, but however fast the machine is. */
+export async function passTime(database: Database, ms: number): Promise<void> {
+  await database.query(
+    'test.pass-time',
+    `update staging_sync.queue set
+      due_at = case when due_at > clock_timestamp()
+        then greatest(clock_timestamp(), due_at - $1::float8 * interval '1 ms') else due_at end,
+      lease_until = lease_until - $1::float8 * interval '1 ms',
+      marked_at = marked_at - $1::float8 * interval '1 ms',
+      expect = (select jsonb_object_agg(subject, jsonb_build_array(told -> 0, (told ->> 1)::float8 - $1::float8))
+        from jsonb_each(expect) as one (subject, told))`,
+    [ms],
+  )
 }
 
 /** Runs `fence` in a transaction that writes one row of the given table too, as an apply does. */
