@@ -58,6 +58,8 @@ async function tagAll(world: BenchWorld, messages: number) {
      returning build_id`,
     [content.burstTagId, content.packages.slice(0, messages / 10).flatMap(({ buildIds }) => buildIds)],
   )
+  // As autovacuum would, before the messages of a day.
+  await work.rows('analyze tag_listing')
   const names = await work.rows(
     'select b.id, p.name, b.version, b.release from build b join package p on p.id = b.pkg_id where b.id = any($1::int[])',
     [rows.map((row) => row.build_id)],

@@ -41,6 +41,7 @@ database = ${text(world.stagingUrl)}
 topdir = ${text(join(world.scratch, 'staging'))}
 [bus.fedmsg]
 endpoints = [${text(options.endpoint)}]
+validate_signatures = false
 [scope]
 builds = "all"
 [catch_up]
