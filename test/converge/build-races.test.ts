@@ -82,18 +82,17 @@ describe('staging changing while it is written', () => {
     await hub.connect()
     await hub.query('begin')
     await hub.query('update build set task_id = null where id = $1', [build.id])
-    const released: number[] = []
+    let released = 0
     const release = sync.queue.release.bind(sync.queue)
     sync.queue.release = async (claims, options) => {
-      released.push(performance.now())
+      released += 1
       await hub.query('commit')
       sync.queue.release = release
       await release(claims, options)
     }
-    const begun = performance.now()
     await sweepOne(sync, build.id)
-    expect(released).toHaveLength(1)
-    expect((released[0] as number) - begun).toBeLessThan(5_000)
+    // The hub's transaction ends only when we have given way.
+    expect(released).toBe(1)
     await hub.end()
     await expectSame(sync, build.nvr)
   })

@@ -77,7 +77,7 @@ describe('beside a transaction of the hub', () => {
     await hub.query('rollback')
   })
 
-  it('that has waited for us for almost its deadlock_timeout, we do not wait for any more', async () => {
+  it('that has waited for us for half its deadlock_timeout, we hardly wait for any more', async () => {
     const { database, catalog, userId } = world
     const hub = await world.hub()
     await run(database, `insert into tag (id, name) values (4, 'four')`)
@@ -92,8 +92,10 @@ describe('beside a transaction of the hub', () => {
       await lockActive(tx, catalog, 'tag_listing', rows)
       hubWaits = hub.query(revoke, [first])
       hubWaits.catch(() => {})
-      await run(tx, 'select pg_sleep(0.9)')
+      // Past our patience, well before the hub's deadlock_timeout.
+      await run(tx, 'select pg_sleep(0.55)')
       const [event] = await allocate(tx, 1)
+      expect(await run(tx, 'show lock_timeout')).toEqual([{ lock_timeout: '10ms' }])
       const cells = { tag_id: 4, build_id: first as number }
       await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], userId)
     })
