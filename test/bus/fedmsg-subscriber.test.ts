@@ -6,6 +6,7 @@ import { type FedmsgOptions, FedmsgSubscriber } from '../../src/bus/fedmsg-subsc
 import type { BusMessage } from '../../src/bus/source.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { noStep } from '../../src/step.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { Publisher, until } from './publisher.ts'
 import { PREFIX } from './samples.ts'
 
@@ -241,7 +242,7 @@ describe('a subscriber', () => {
       for await (const message of subscriber) throw new Error(message)
       console.log('ended')`
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
-    const child = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 8000 })
+    const child = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: PATIENCE_MS })
     expect([child.signal, child.status, child.stdout, child.stderr]).toEqual([null, 0, 'ended\n', ''])
   })
 

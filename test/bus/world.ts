@@ -3,7 +3,7 @@ import { type MessageOutcome, Receiver, type ReceiverOptions } from '../../src/b
 import { OutageError } from '../../src/errors.ts'
 import type { Mark } from '../../src/model/outcome.ts'
 import { noStep } from '../../src/step.ts'
-import { Publisher } from './publisher.ts'
+import { Publisher, until } from './publisher.ts'
 import { get, PREFIX } from './samples.ts'
 
 export interface World {
@@ -56,7 +56,9 @@ export async function world(
     await from.publish(Object.assign({ topic: `${PREFIX}hello` }, { msg: {} }))
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  // The last of what was said to be heard: nothing of it comes after this one frame.
+  await from.send(PREFIX)
+  await until(() => outcomes.some(({ reason }) => reason === 'frames'))
   outcomes.length = 0
   return { from, receiver, running, marks, calls, outcomes, catchUps }
 }
