@@ -4,26 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { DEFAULT_CONFIG_FILE } from '../../src/cli/program.ts'
 import { EXIT } from '../../src/errors.ts'
 import { runHere } from './scripted.ts'
+import { parseUnit } from './systemd-unit.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const SECTIONS = ['Unit', 'Service', 'Install']
-
-/** Section, name and value of each line of a systemd unit; fails on anything that is none. */
-function parseUnit(text: string): { section: string; name: string; value: string }[] {
-  let section = ''
-  return text.split('\n').flatMap((line) => {
-    if (line === '' || line.startsWith('#')) return []
-    const header = /^\[(\w+)\]$/.exec(line)?.[1]
-    if (header !== undefined) {
-      expect(SECTIONS).toContain(header)
-      section = header
-      return []
-    }
-    const match = /^([A-Z][A-Za-z]*)=(.+)$/.exec(line)
-    if (match === null || section === '') throw new Error(`not a line of a unit: ${line}`)
-    return [{ section, name: match[1] ?? '', value: match[2] ?? '' }]
-  })
-}
 
 describe('the systemd unit', () => {
   const entries = parseUnit(readFileSync(join(root, 'systemd', 'koji-staging-sync.service'), 'utf8'))

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { type BusPublisher, startBus } from '../sim/bus-publisher.ts'
 import { type CompareOptions, compareHubs, describeDifference } from '../sim/compare.ts'
 import { type SimulatedHub, startHub } from '../sim/hub.ts'
+import type { Signer } from '../sim/pki.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import { Fault, faultCode } from '../sim/wire-value.ts'
 import type { Announcement } from '../sim/world/transaction.ts'
@@ -22,6 +23,10 @@ export const PREFIX = 'org.fedoraproject.prod.buildsys.'
 export interface WorldOptions {
   /** staging's database, where it is not one of the shared server's */
   readonly stagingUrl?: string
+  /** who signs what prod announces; default: nobody, and signatures are not checked */
+  readonly signer?: Signer
+  /** lines of the section bus.fedmsg; default: signatures are not checked */
+  readonly busConfig?: string
   /** more lines at the end of the configuration file */
   readonly config?: string
   /** default true: staging is prepared */
@@ -99,7 +104,7 @@ async function build(
   const prodDatabase = await testDatabase()
   closers.push(() => prodDatabase.drop())
   const stagingUrl = options.stagingUrl ?? (await ownDatabase(closers))
-  const bus = kept(await startBus())
+  const bus = kept(await startBus(options.signer === undefined ? {} : { signer: options.signer }))
   let world: E2eWorld | undefined
   let published = 0
   const ready = new WeakMap<Daemon, number>()
@@ -122,7 +127,13 @@ async function build(
   const file = join(root, 'config.toml')
   await writeFile(
     file,
-    configText({ root, hub: way.url, database: stagingUrl, bus: bus.endpoint }) + (options.config ?? ''),
+    configText({
+      root,
+      hub: way.url,
+      database: stagingUrl,
+      bus: bus.endpoint,
+      busConfig: options.busConfig ?? 'validate_signatures = false',
+    }) + (options.config ?? ''),
   )
   // So that prod has an event, and its tree is one.
   await prod.addTag('first', { arches: 'x86_64' })
@@ -192,7 +203,13 @@ async function prepare(file: string): Promise<void> {
   }
 }
 
-function configText(at: { root: string; hub: string; database: string; bus: string }): string {
+function configText(at: {
+  root: string
+  hub: string
+  database: string
+  bus: string
+  busConfig: string
+}): string {
   return `
 [prod]
 hub = "${at.hub}"
@@ -206,7 +223,7 @@ database = "${at.database}"
 topdir = "${join(at.root, 'staging')}"
 [bus.fedmsg]
 endpoints = ["${at.bus}"]
-validate_signatures = false
+${at.busConfig}
 [catch_up]
 interval_seconds = 3600
 [worker]
