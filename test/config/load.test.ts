@@ -33,6 +33,8 @@ describe('a configuration', () => {
         rest: `
 [bus.fedmsg]
 endpoints = ["tcp://127.0.0.1:9940", "tcp://[::1]:9941"]
+ca = "/etc/fedmsg/ca.crt"
+crl = "https://fedoraproject.org/fedmsg/crl.pem"
 base_url = "https://koji.example.org"
 [scope]
 tags = ["f4?", "epel[89]*"]
@@ -75,6 +77,7 @@ listen = "[::1]:0"`,
       KOJI_STAGING_SYNC_PROD_CONCURRENCY: '7',
       KOJI_STAGING_SYNC_PROD_VOLUMES: '{ DEFAULT = "elsewhere" }',
       KOJI_STAGING_SYNC_BUS_FEDMSG_ENDPOINTS: 'tcp://a:1, tcp://b:2',
+      KOJI_STAGING_SYNC_BUS_FEDMSG_CA: '/etc/fedmsg/ca.crt',
       KOJI_STAGING_SYNC_SCOPE_TAGS: '["f43*"]',
       KOJI_STAGING_SYNC_LOG_LEVEL: 'warn',
       KOJI_STAGING_SYNC_CONFIG: '/ignored/here',
@@ -111,7 +114,7 @@ listen = "[::1]:0"`,
     const weak = folder.load(
       file({
         prod: 'allow_writable_mount = true',
-        rest: '[catch_up]\noverlap_seconds = 60',
+        rest: '[bus.fedmsg]\nvalidate_signatures = false\n[catch_up]\noverlap_seconds = 60',
       }).replace('https:', 'http:'),
     )
     const names = findCautions(weak).map((caution) => /\(([^)]*)\)$/.exec(caution)?.[1])
@@ -122,6 +125,26 @@ listen = "[::1]:0"`,
       'prod.allow_writable_mount',
       'catch_up.overlap_seconds',
     ])
+  })
+})
+
+describe('signatures', () => {
+  const names = (rest: string): (string | undefined)[] =>
+    findCautions(folder.load(file({ rest }))).map((caution) => /\(([^)]*)\)$/.exec(caution)?.[1])
+  const bus = '[bus.fedmsg]\nendpoints = ["tcp://a:1"]\n'
+
+  it('are checked unless turned off, which every start tells', () => {
+    expect(folder.load(file()).bus.fedmsg.validateSignatures).toBe(true)
+    expect(names(`${bus}validate_signatures = false`)).toContain('bus.fedmsg.validate_signatures')
+  })
+
+  it('that are checked against less than there could be are told of', () => {
+    expect(names(`${bus}ca = "http://a/ca.crt"`)).toEqual([
+      'bus.fedmsg.ca',
+      'bus.fedmsg.crl',
+      'bus.fedmsg.policy_file',
+    ])
+    expect(names(`${bus}ca = "/ca"\ncrl = "/crl"\npolicy_file = "/policy"`)).toEqual([])
   })
 })
 

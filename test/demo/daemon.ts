@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { TOPIC_NAMES } from '../../src/model/topics.ts'
 import type { Guard } from './closing.ts'
 
+const PREFIX = 'org.fedoraproject.prod.buildsys.'
 const root = join(import.meta.dirname, '..', '..')
 
 /** What the configuration says. */
@@ -14,6 +16,8 @@ export interface DaemonOptions {
   readonly stagingDatabase: string
   readonly stagingTopdir: string
   readonly busEndpoint: string
+  /** PEM of what messages are checked against, and the name that prod's hub signs with */
+  readonly trust: { readonly ca: string; readonly crl: string; readonly sender: string }
   readonly catchUpSeconds: number
   /** where the configuration and the log are written */
   readonly directory: string
@@ -39,6 +43,11 @@ export class Daemon {
   static async create(options: DaemonOptions): Promise<Daemon> {
     const daemon = new Daemon(options)
     await writeFile(daemon.#config, configText(options), { mode: 0o600 })
+    const { ca, crl, sender } = options.trust
+    const policy = Object.fromEntries(TOPIC_NAMES.map((topic) => [`${PREFIX}${topic}`, [sender]]))
+    for (const [name, text] of Object.entries({ ca, crl, policy: JSON.stringify(policy) })) {
+      await writeFile(trustFile(options, name), text)
+    }
     return daemon
   }
 
@@ -107,6 +116,10 @@ function endOf(child: ChildProcess): Promise<string> {
   })
 }
 
+function trustFile({ directory }: DaemonOptions, name: string): string {
+  return join(directory, `bus-${name}`)
+}
+
 function configText(options: DaemonOptions): string {
   const text = JSON.stringify
   return `[prod]
@@ -124,6 +137,9 @@ topdir = ${text(options.stagingTopdir)}
 
 [bus.fedmsg]
 endpoints = [${text(options.busEndpoint)}]
+ca = ${text(trustFile(options, 'ca'))}
+crl = ${text(trustFile(options, 'crl'))}
+policy_file = ${text(trustFile(options, 'policy'))}
 
 [scope]
 builds = "all"

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BusPublisher, startBus } from '../sim/bus-publisher.ts'
 import { type SimulatedHub, startHub } from '../sim/hub.ts'
+import { createPki } from '../sim/pki.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { type Closing, guardDirectory } from './closing.ts'
@@ -55,7 +56,9 @@ export async function openStage(closing: Closing, signal: AbortSignal): Promise<
   const prod = await openKoji(closing, cluster, join(directory, 'prod'))
   const staging = await openKoji(closing, cluster, join(directory, 'staging'))
   signal.throwIfAborted()
-  const bus = await startBus()
+  const pki = createPki('demo CA')
+  const hubName = 'koji01.demo.example.org'
+  const bus = await startBus({ signer: pki.issue({ commonName: hubName }) })
   closing.add(() => bus.close())
   const announcing: Announcing = { deliver: true, firstMs: undefined, delivered: 0, lost: 0 }
   const world = await openWorld({
@@ -75,6 +78,7 @@ export async function openStage(closing: Closing, signal: AbortSignal): Promise<
     stagingDatabase: staging.database,
     stagingTopdir: staging.topdir,
     busEndpoint: bus.endpoint,
+    trust: { ca: pki.ca, crl: pki.crl(), sender: hubName },
     catchUpSeconds,
     directory,
     env,

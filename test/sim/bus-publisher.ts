@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Publisher } from 'zeromq'
+import type { Signer } from './pki.ts'
 import type { Announcement } from './world/transaction.ts'
 
 /** How the publisher speaks. */
@@ -8,6 +9,8 @@ export interface BusOptions {
   topicPrefix?: string
   /** Koji's instance in each body. Default `primary`. */
   instance?: string
+  /** Signs each message, as a hub does; default: messages are not signed. */
+  signer?: Signer
   /** Port to bind; default a free one. */
   port?: number
 }
@@ -49,7 +52,8 @@ export async function startBus(options: BusOptions = {}): Promise<BusPublisher> 
       username: 'apache',
       ...envelope,
     }
-    return [message.topic, pythonDumps(message)]
+    const signed = options.signer === undefined ? message : signMessage(message, options.signer)
+    return [message.topic, pythonDumps(signed)]
   }
   return {
     endpoint: socket.lastEndpoint as string,
@@ -69,14 +73,21 @@ export async function startBus(options: BusOptions = {}): Promise<BusPublisher> 
   }
 }
 
-/** json.dumps with its defaults, as fedmsg-relay sends: blanks after separators, ASCII only. */
-function pythonDumps(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(pythonDumps).join(', ')}]`
+/** As fedmsg signs: the signature is over the members in order, without blanks; the relay then writes them in its own way. */
+export function signMessage(message: Record<string, unknown>, signer: Signer): Record<string, unknown> {
+  const signed = { ...message, crypto: 'x509' }
+  return { ...signed, ...signer.sign(pythonDumps(signed, { sorted: true })) }
+}
+
+/** json.dumps with its defaults, as fedmsg-relay sends: blanks after separators, ASCII only. Sorted: as it is signed, without them. */
+function pythonDumps(value: unknown, style: { sorted?: boolean } = {}): string {
+  const [comma, colon] = style.sorted === true ? [',', ':'] : [', ', ': ']
+  const dump = (item: unknown): string => pythonDumps(item ?? null, style)
+  if (Array.isArray(value)) return `[${value.map(dump).join(comma)}]`
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(
-      ([key, item]) => `${pythonDumps(key)}: ${pythonDumps(item ?? null)}`,
-    )
-    return `{${members.join(', ')}}`
+    const entries = Object.entries(value)
+    if (style.sorted === true) entries.sort(([a], [b]) => (a < b ? -1 : 1))
+    return `{${entries.map(([key, item]) => `${dump(key)}${colon}${dump(item)}`).join(comma)}}`
   }
   const text = JSON.stringify(value)
   return text.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
