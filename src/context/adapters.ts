@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { FedmsgSubscriber } from '../bus/fedmsg-subscriber.ts'
-import { Receiver } from '../bus/receive.ts'
+import { Receiver, type Verify } from '../bus/receive.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
 import { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
