@@ -5,7 +5,7 @@ import type { Archive } from '../model/records.ts'
 import type { Sql } from '../staging/database.ts'
 import { nvrOf } from './build-rows.ts'
 import type { Found } from './found.ts'
-import type { ProdRpms } from './prod-rpms.ts'
+import type { ProdRpm, ProdRpms } from './prod-rpms.ts'
 import { type NamedBuild, readStagingBuilds } from './staging-builds.ts'
 
 /**
@@ -75,7 +75,7 @@ interface StagingRpm {
 
 function compareRpms(
   build: NamedBuild,
-  prod: ReadonlyMap<number, { nvra: string; payloadhash: string; sigkeys: ReadonlySet<string> }>,
+  prod: ReadonlyMap<number, ProdRpm>,
   staging: readonly StagingRpm[],
   knownKeys: ReadonlySet<string>,
 ): Found[] {
@@ -94,7 +94,7 @@ function compareRpms(
     for (const key of here) {
       // Keys never seen from prod are staging's own.
       const isProds = knownKeys.has(key) || prodKeys.has(key)
-      if (isProds && !rpm.sigkeys.has(key)) oversigned.push(`${rpm.nvra} ${key || '(unsigned)'}`)
+      if (isProds && !rpm.sigkeys.includes(key)) oversigned.push(`${rpm.nvra} ${key || '(unsigned)'}`)
     }
   }
   return [
@@ -193,6 +193,10 @@ async function readArchives(
 
 function byBuild<R extends { readonly buildId: number }>(rows: readonly R[]): Map<number, R[]> {
   const map = new Map<number, R[]>()
-  for (const row of rows) map.set(row.buildId, [...(map.get(row.buildId) ?? []), row])
+  for (const row of rows) {
+    const of = map.get(row.buildId)
+    if (of === undefined) map.set(row.buildId, [row])
+    else of.push(row)
+  }
   return map
 }

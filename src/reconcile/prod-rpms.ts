@@ -6,7 +6,8 @@ import type { NamedBuild } from './staging-builds.ts'
 export interface ProdRpm {
   readonly nvra: string
   readonly payloadhash: string
-  readonly sigkeys: Set<string>
+  /** few, so no set */
+  readonly sigkeys: string[]
 }
 
 /** Build id to rpm id to rpm. */
@@ -32,12 +33,12 @@ export async function readTaggedRpms(
     const ofBuild = found.get(rpm.buildId) ?? new Map<number, ProdRpm>()
     found.set(rpm.buildId, ofBuild)
     const known = ofBuild.get(rpm.id) ?? {
-      nvra: nvraOf(rpm),
-      payloadhash: rpm.payloadhash,
-      sigkeys: new Set(),
+      nvra: kept(nvraOf(rpm)),
+      payloadhash: kept(rpm.payloadhash),
+      sigkeys: [],
     }
     ofBuild.set(rpm.id, known)
-    if (sigkey !== null) known.sigkeys.add(sigkey)
+    if (sigkey !== null && !known.sigkeys.includes(sigkey)) known.sigkeys.push(sigkey)
   }
   const noteAnswer = ([rpms, shownBuilds]: readonly [
     readonly TaggedRpm[],
@@ -81,4 +82,9 @@ export async function readTaggedRpms(
 
 function nvraOf({ name, version, release, arch }: TaggedRpm | Rpm): string {
   return `${name}-${version}-${release}.${arch}`
+}
+
+/** A copy: a piece of an answer's text would keep all of that in memory (V8's sliced strings). */
+function kept(text: string): string {
+  return Buffer.from(text).toString()
 }

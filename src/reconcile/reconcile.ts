@@ -1,7 +1,6 @@
 import { checkSentinel } from '../catchup/sentinel.ts'
 import { openWindow } from '../catchup/window.ts'
 import type { Deps } from '../converge/deps.ts'
-import type { ProdTag } from '../converge/tag-observe.ts'
 import { queryHistory } from '../hub/calls-history.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Call, ReadOptions } from '../hub/hub.ts'
@@ -9,12 +8,14 @@ import type { Drift } from '../model/drift.ts'
 import type { Found } from './found.ts'
 import { IdSet } from './id-set.ts'
 import { judge } from './judge.ts'
-import { again, lookTwice, type Unit } from './look-twice.ts'
+import { lookTwice, type Unit } from './look-twice.ts'
 import { compareRepos, compareTargets, findGone } from './named.ts'
 import { patientHub } from './patient-hub.ts'
+import { readAhead } from './read-ahead.ts'
 import { chooseRoots } from './roots.ts'
-import { compareTag, compareTagged, isCovered, readTag, type WholeTag } from './tag.ts'
+import { compareTag, compareTagged, readTag, type WholeTag } from './tag.ts'
 import { compareByIds, walkBuilds } from './walk-builds.ts'
+import { type WalkedTag, walkTags } from './walk-tags.ts'
 
 /*
  * What is compared how. "Converger": the difference is computed by the converger's own code, policy included, without its
@@ -38,6 +39,8 @@ import { compareByIds, walkBuilds } from './walk-builds.ts'
 export interface ReconcileLimits {
   /** builds of a page */
   readonly pageRows: number
+  /** of a tag's package list or listing, in one answer */
+  readonly listRows: number
   /** of a tag with more builds than this, rpms are read package by package, to keep answers small */
   readonly tagBuilds: number
   /** such packages in one request */
@@ -50,6 +53,7 @@ export interface ReconcileLimits {
 
 const LIMITS: ReconcileLimits = {
   pageRows: 2_000,
+  listRows: 10_000,
   tagBuilds: 5_000,
   packages: 20,
   builds: 500,
@@ -76,7 +80,7 @@ export interface Walked {
 
 /**
  * Compares everything in scope on both sides, prod's read at low priority, staging's set by set; writes nothing. In memory are
- * never more than one tag's lists, one page of builds, and a bit per build.
+ * never more than two tags' lists (the next one is read meanwhile), two pages of builds, and a bit per build.
  *
  * Throws SafetyError as catch-up does when prod is not what it was, what `chooseRoots` throws, OutageError, StopError.
  */
@@ -110,44 +114,39 @@ export class Reconcile {
       const shown = tags.map(({ id }) => id)
       yield await look(() => findGone(this.#deps, 'tag', shown, (tag) => this.#isInScope(tag)))
     }
-    const done = new Set<number>()
-    const work = [...new Set([...roots.map(({ id }) => id), ...needed])]
-    for (let tagId = work.shift(); tagId !== undefined; tagId = work.shift()) {
-      if (done.has(tagId)) continue
-      done.add(tagId)
-      const accept = async (tag: ProdTag): Promise<boolean> =>
-        needed.has(tag.tag.id) || isCovered(this.#deps, tag)
-      const tag = await again(() => readTag(this.#deps, tagId, accept, read), signal)
-      if (tag === null) continue
-      for (const { parentId } of tag.rows.tag_inheritance) {
-        needed.add(parentId)
-        if (!done.has(parentId)) work.push(parentId)
-      }
-      yield await this.#walkTag(tag, { whole, seen, read, look })
+    const from = { roots: roots.map(({ id }) => id), needed, seen }
+    for await (const walkedTag of readAhead(walkTags(this.#deps, from, this.#limits, { ...read, signal }))) {
+      yield await this.#compareTag(walkedTag, { whole, read, look })
       walked.tags += 1
-      walked.builds += tag.builds.length
+      walked.builds += walkedTag.tag.builds.length
     }
     if (whole) yield* this.#walkBuilds(seen, read, look)
   }
 
   /** All of a tag together, so that nobody who works on one of its keys makes the next one equal before it was compared. */
-  async #walkTag(
-    tag: WholeTag,
-    about: { whole: boolean; seen: IdSet; read: ReadOptions; look: (unit: Unit) => Promise<Drift[]> },
+  async #compareTag(
+    { tag, builds, rpms }: WalkedTag,
+    about: { whole: boolean; read: ReadOptions; look: (unit: Unit) => Promise<Drift[]> },
   ): Promise<Drift[]> {
-    const { whole, seen, read, look } = about
-    const builds = tag.builds.filter(({ id }) => !seen.has(id))
-    for (const { id } of builds) seen.add(id)
+    const { whole, read, look } = about
+    const { listRows } = this.#limits
     const ids = builds.map(({ id }) => id)
     let first: WholeTag | null = tag
+    let firstRpms = rpms
     const units: Unit[] = [
       async () => {
-        const now = first ?? (await readTag(this.#deps, tag.tag.id, async () => true, read))
+        const now = first ?? (await readTag(this.#deps, tag.tag.id, async () => true, listRows, read))
         first = null
         return now === null ? [] : compareTag(this.#deps, now, read)
       },
     ]
-    if (builds.length > 0) units.push(() => compareTagged(this.#deps, tag, builds, this.#limits, read))
+    if (builds.length > 0) {
+      units.push(() => {
+        const now = firstRpms
+        firstRpms = null
+        return compareTagged(this.#deps, tag, builds, now, this.#limits, read)
+      })
+    }
     if (!whole) {
       units.push(() => this.#compareReposOf(tag, read))
       units.push(() => compareByIds(this.#deps, ids, () => false, this.#limits.multicall, read))
@@ -171,7 +170,8 @@ export class Reconcile {
     for (const { id } of rows) parts.add(id)
     // Those that are tagged were looked for with their tags.
     const inScope = (id: number): boolean => !tagged.has(id) && (scope.builds === 'all' || parts.has(id))
-    for await (const { unit } of walkBuilds(this.#deps, inScope, this.#limits, read)) yield await look(unit)
+    const pages = readAhead(walkBuilds(this.#deps, inScope, this.#limits, read))
+    for await (const { unit } of pages) yield await look(unit)
   }
 
   /** Targets and external repos. The tags of targets in scope are `needed`. */

@@ -2,16 +2,16 @@ import type { Deps } from '../converge/deps.ts'
 import { findNamedRow } from '../converge/named-row.ts'
 import { isSideTag } from '../converge/scope.ts'
 import { observeTag, type ProdTag } from '../converge/tag-observe.ts'
-import { queryHistory } from '../hub/calls-history.ts'
 import { getPackage } from '../hub/calls-lookup.ts'
 import type { ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows } from '../model/history-rows.ts'
+import { readActiveRows } from './active-rows.ts'
 import { compareContent } from './build-content.ts'
 import type { Found } from './found.ts'
 import { compareListings, completeOf } from './listings.ts'
 import { nameFound } from './named.ts'
 import { comparePackages, type PackageLists } from './packages.ts'
-import { readTaggedRpms } from './prod-rpms.ts'
+import { type ProdRpms, readTaggedRpms } from './prod-rpms.ts'
 import { compareSettings } from './settings.ts'
 import type { NamedBuild } from './staging-builds.ts'
 
@@ -31,12 +31,12 @@ export async function readTag(
   deps: Deps,
   tagId: number,
   accept: (tag: ProdTag) => Promise<boolean>,
+  listRows: number,
   options: ReadOptions,
 ): Promise<WholeTag | null> {
   const prod = await observeTag(deps.hub, tagId, options)
   if (prod === null || !(await accept(prod))) return null
-  const tables = ['tag_packages', 'tag_package_owners', 'tag_listing'] as const
-  const [history] = await deps.hub.read([queryHistory(tables, { tag: tagId, active: true })], options)
+  const history = await readActiveRows(deps.hub, tagId, listRows, options)
   const builds = completeOf(history.tag_listing).map((row) => ({ ...row, id: row.buildId }))
   return {
     ...prod,
@@ -75,11 +75,12 @@ export async function compareTag(deps: Deps, prod: WholeTag, options: ReadOption
   ]
 }
 
-/** Rpms, signatures and archives of builds that are in a tag. */
+/** Rpms, signatures and archives of builds that are in a tag. `read`: the rpms of all of them, if they were just read. */
 export async function compareTagged(
   deps: Deps,
   prod: WholeTag,
   builds: readonly NamedBuild[],
+  read: ProdRpms | null,
   limits: { readonly tagBuilds: number; readonly packages: number; readonly builds: number },
   options: ReadOptions,
 ): Promise<Found[]> {
@@ -88,13 +89,8 @@ export async function compareTagged(
   const step = prod.builds.length <= limits.tagBuilds ? Math.max(1, builds.length) : limits.builds
   for (let at = 0; at < builds.length; at += step) {
     const some = builds.slice(at, at + step)
-    const rpms = await readTaggedRpms(
-      deps.hub,
-      { id: prod.tag.id, builds: prod.builds.length },
-      some,
-      limits,
-      options,
-    )
+    const whole = { id: prod.tag.id, builds: prod.builds.length }
+    const rpms = read ?? (await readTaggedRpms(deps.hub, whole, some, limits, options))
     for (let from = 0; from < some.length; from += limits.builds) {
       found.push(...(await compareContent(deps, some.slice(from, from + limits.builds), rpms, options)))
     }

@@ -77,7 +77,7 @@ it.each(['1.21.0', '1.25.0', '1.30.0', '1.33.0', 'HEAD'] as const)(
       ].sort(),
     )
     // Package by package, and one build a page, it is the same.
-    const small = { pageRows: 1, tagBuilds: 0, packages: 1, builds: 1, multicall: 1 }
+    const small = { pageRows: 1, listRows: 1, tagBuilds: 0, packages: 1, builds: 1, multicall: 1 }
     expect(await walk(at, small)).toEqual(found)
     expect(new Set(await walk(at, small, ['f43']))).toEqual(
       new Set(found.filter((one) => !one.startsWith('target'))),
