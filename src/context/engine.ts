@@ -16,6 +16,8 @@ import { TargetConverger } from '../converge/target.ts'
 import { Worker } from '../converge/worker.ts'
 import { ConfigError } from '../errors.ts'
 import type { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
+import { MemberQueue } from '../operations/member-queue.ts'
+import { Membership } from '../operations/membership.ts'
 import { Placements } from '../operations/placements.ts'
 import { notInitialised } from '../operations/status.ts'
 import type { Engine } from '../operations/world.ts'
@@ -73,13 +75,15 @@ export async function createEngine(parts: {
   if (pinned !== undefined && pinned !== config.prod.hub) {
     throw new ConfigError('SETTING_PINNED', `this staging follows ${pinned}, not ${config.prod.hub}`)
   }
-  const queue = new PostgresQueue({
+  const membership = new Membership(database)
+  const postgresQueue = new PostgresQueue({
     database,
     holder: `${hostname()}:${process.pid}`,
     random: Math.random,
     monotonicMs: () => performance.now(),
     timing: { leaseMs: LEASE_MS },
   })
+  const queue = new MemberQueue(postgresQueue, membership)
   const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
   const deps: Deps = {
     hub,
@@ -115,6 +119,7 @@ export async function createEngine(parts: {
     database,
     catalog,
     queue,
+    membership,
     deps,
     owner,
     convergers,

@@ -4,7 +4,6 @@ import { StopError } from '../errors.ts'
 import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, listDaemons } from '../staging/daemons.ts'
-import { stayJoined } from './membership.ts'
 import { refuseOutage } from './sync.ts'
 import type { Engine } from './world.ts'
 
@@ -54,7 +53,7 @@ export class Crew {
     this.#daemon = daemon
     this.#what = what
     this.#signal = AbortSignal.any([signal, this.#stop.signal])
-    this.#start(stayJoined(engine.database, daemon, this.#signal))
+    this.#start(engine.membership.stay(this.#signal))
     if (beside !== undefined) this.#start(beside(this.#signal))
     if (!others) this.#work()
   }

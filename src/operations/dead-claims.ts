@@ -25,6 +25,23 @@ export async function endDeadClaims(sql: Sql, daemon: Pick<Daemon, 'host' | 'pid
   )
 }
 
+/**
+ * Takes the claims of holders that do not belong to us any more (they count as gone, whatever host they are on): their fences
+ * fail, so nothing that was begun before can be written after this. Throws AgainError while somebody locks such a row.
+ */
+export async function endOrphanClaims(sql: Sql): Promise<void> {
+  await sql.query(
+    'run.end-orphans',
+    `with orphan as materialized (
+       select q.key from staging_sync.queue q
+        where q.token is not null
+          and not exists (select 1 from staging_sync.daemon d where d.host || ':' || d.pid = q.claimed_by)
+        order by q.key collate "C" for update of q)
+     update staging_sync.queue q set token = null, lease_until = null, claimed_by = null
+       from orphan where q.key = orphan.key`,
+  )
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -11,7 +11,6 @@ import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/even
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { healPlacements, retryHeld } from './healing.ts'
-import { join, stayJoined } from './membership.ts'
 import { PackageIds } from './package-ids.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
@@ -59,7 +58,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
     return vital(work).finally(() => health.ended(name))
   }
 
-  await join(engine.database, daemon)
+  await engine.membership.join(daemon)
   let http: { destroy(): Promise<void> } | null = null
   try {
     if (config.http.listen !== null) http = await world.http(config.http.listen)
@@ -90,7 +89,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       loop('reconcile', () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all)),
       loop('scrub', () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all)),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
-      vital(() => stayJoined(engine.database, daemon, all)),
+      vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
       vital(() => every(HELD_MS, all, () => retryHeld(engine))),
       vital(() => every(DEBT_MS, all, () => payAll(engine))),

@@ -3,7 +3,6 @@ import { markLocalRows } from '../converge/local-keys.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
 import { endDeadClaims } from './dead-claims.ts'
-import { join } from './membership.ts'
 import type { Engine } from './world.ts'
 
 /**
@@ -20,7 +19,7 @@ export async function prepareWork(engine: Engine, daemon: Daemon): Promise<void>
 
 /** A command joins those who work; `others`: a daemon does already. Throws ConfigError DAEMON_OTHER_POLICY. */
 export async function startWork(engine: Engine, daemon: Daemon, others: boolean): Promise<void> {
-  await join(engine.database, daemon)
+  await engine.membership.join(daemon)
   if (others) return
   try {
     await prepareWork(engine, daemon)

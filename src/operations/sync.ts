@@ -6,7 +6,6 @@ import { formatKey, type Key, type KeyKind } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
-import { stayJoined } from './membership.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import { startWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
@@ -39,7 +38,7 @@ export async function* runSync(
   const others = (await listDaemons(engine.database)).length > 0
   await startWork(engine, daemon, others)
   try {
-    yield* syncKeys(engine, daemon, keys, signal)
+    yield* syncKeys(engine, keys, signal)
   } finally {
     await leaveDaemons(engine.database, daemon.id).catch(() => {})
   }
@@ -47,7 +46,6 @@ export async function* runSync(
 
 async function* syncKeys(
   engine: Engine,
-  daemon: Daemon,
   keys: readonly Key[],
   signal: AbortSignal,
 ): AsyncGenerator<SyncedKey> {
@@ -76,7 +74,7 @@ async function* syncKeys(
   const running = Promise.all(
     [
       worker.run(all),
-      stayJoined(engine.database, daemon, all),
+      engine.membership.stay(all),
       engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all),
     ].map((work) =>
       work.catch((error: unknown) => {

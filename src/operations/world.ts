@@ -16,6 +16,7 @@ import type { StorageCheckOptions } from '../storage/check.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
+import type { Membership } from './membership.ts'
 
 /**
  * What `context.ts` makes, as the commands need it. Nothing is connected before it is asked for; everything that was
@@ -46,7 +47,9 @@ export interface World {
 export interface Engine {
   readonly database: Database
   readonly catalog: Catalog
+  /** hands out claims only to those who joined */
   readonly queue: Queue
+  readonly membership: Membership
   readonly deps: Deps
   readonly owner: Owner
   readonly convergers: Convergers

@@ -11,7 +11,7 @@ export interface Daemon {
 }
 
 /** A daemon that was not seen for longer counts as gone, seconds. */
-const DAEMON_GONE_SECONDS = 60
+export const DAEMON_GONE_SECONDS = 60
 
 /** One lock for all who join one staging: the bytes of 'kjsd'. */
 const JOIN_LOCK = 0x6b6a7364

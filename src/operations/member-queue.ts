@@ -1,0 +1,91 @@
+import type { Key } from '../model/key.ts'
+import type { Mark } from '../model/outcome.ts'
+import type {
+  Claim,
+  Ending,
+  FinishedClaim,
+  FinishOptions,
+  ParkedKey,
+  Queue,
+  QueueStats,
+} from '../queue/queue.ts'
+import type { Sql, Tx } from '../staging/database.ts'
+import type { Membership } from './membership.ts'
+
+/** The queue for those who joined: a claim is handed out only when it is certain that they still belonged when it was taken. */
+export class MemberQueue implements Queue {
+  readonly #queue: Queue
+  readonly #membership: Membership
+
+  constructor(queue: Queue, membership: Membership) {
+    this.#queue = queue
+    this.#membership = membership
+  }
+
+  async claim(limit: number): Promise<Claim[]> {
+    return this.#checked(await this.#queue.claim(limit))
+  }
+
+  async markAndClaim(marks: readonly Mark[]): Promise<Claim[]> {
+    return this.#checked(await this.#queue.markAndClaim(marks))
+  }
+
+  async #checked(claims: Claim[]): Promise<Claim[]> {
+    if (claims.length === 0) return claims
+    try {
+      await this.#membership.ensure()
+    } catch (error) {
+      await this.#queue.release(claims, { delayMs: 0 }).catch(() => {})
+      throw error
+    }
+    return claims
+  }
+
+  mark(marks: readonly Mark[]): Promise<void> {
+    return this.#queue.mark(marks)
+  }
+
+  markIn(tx: Sql, marks: readonly Mark[]): Promise<void> {
+    return this.#queue.markIn(tx, marks)
+  }
+
+  fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>> {
+    return this.#queue.fence(tx, claim, options)
+  }
+
+  finish(claims: readonly FinishedClaim[]): Promise<Ending[]> {
+    return this.#queue.finish(claims)
+  }
+
+  wait(claim: Claim, dependencies: readonly Key[], reason: string): Promise<void> {
+    return this.#queue.wait(claim, dependencies, reason)
+  }
+
+  fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void> {
+    return this.#queue.fail(claim, failure)
+  }
+
+  release(claims: readonly Claim[], options: { delayMs: number }): Promise<void> {
+    return this.#queue.release(claims, options)
+  }
+
+  endLost(held: readonly Claim[]): Promise<number> {
+    return this.#queue.endLost(held)
+  }
+
+  renew(claims: readonly Claim[]): Promise<Claim[]> {
+    return this.#queue.renew(claims)
+  }
+
+  nextDueMs(): Promise<number | null> {
+    return this.#queue.nextDueMs()
+  }
+
+  stats(): Promise<QueueStats> {
+    return this.#queue.stats()
+  }
+
+  parked(options: { limit: number }): Promise<ParkedKey[]> {
+    return this.#queue.parked(options)
+  }
+}

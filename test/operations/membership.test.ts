@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Mark } from '../../src/model/outcome.ts'
+import { MemberQueue } from '../../src/operations/member-queue.ts'
+import { Membership } from '../../src/operations/membership.ts'
+import { migrate } from '../../src/staging/migration.ts'
+import { stagingMigrations } from '../../src/staging/tables.ts'
+import { openQueue, type TestQueue } from '../queue/setup.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+
+let server: TestDatabase
+const open: TestQueue[] = []
+beforeAll(async () => {
+  server = await testDatabase({ koji: 'none' })
+})
+afterAll(async () => {
+  for (const { database } of open) await database.destroy()
+  await server.drop()
+})
+
+/** A process with its clocks, which has joined with this policy. */
+async function member(id: string, digest: string) {
+  const pid = id.charCodeAt(0)
+  const opened = await openQueue(server.url, {}, { holder: `host-${id}:${pid}` })
+  open.push(opened)
+  await migrate(opened.database, stagingMigrations)
+  const clock = { monotonic: 0, wall: 0 }
+  const membership = new Membership(opened.database, {
+    monotonicMs: () => clock.monotonic,
+    wallMs: () => clock.wall,
+  })
+  const join = () => membership.join({ id, host: `host-${id}`, pid, digest })
+  return { ...opened, clock, join, queue: new MemberQueue(opened.queue, membership) }
+}
+type Member = Awaited<ReturnType<typeof member>>
+
+let [stalled, other]: [Member | undefined, Member | undefined] = [undefined, undefined]
+const mark = (buildId: number): Mark[] => [{ key: { kind: 'build', buildId }, priority: 'live' }]
+const both = (): [Member, Member] => [stalled as Member, other as Member]
+
+beforeEach(async () => {
+  stalled ??= await member('a', 'old policy')
+  other ??= await member('b', 'new policy')
+  const { database } = stalled
+  for (const table of ['queue', 'daemon']) {
+    await database.query(`test.empty-${table}`, `delete from staging_sync.${table}`)
+  }
+  stalled.clock.monotonic = 0
+  stalled.clock.wall = 0
+  await stalled.join()
+})
+
+/** Two minutes pass on the database's clock. */
+const passed = () =>
+  both()[0].database.query('test.pass', `update staging_sync.daemon set seen = seen - interval '2 minutes'`)
+
+it('another policy waits until the old one is gone, and takes its claims away', async () => {
+  const [old, fresh] = both()
+  const [claim] = await old.queue.markAndClaim(mark(1))
+  if (claim === undefined) throw new Error('no claim')
+  await expect(fresh.join()).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY' })
+  await passed()
+  await fresh.join()
+  // The stalled one goes on where it was: in the middle of a key.
+  const applying = old.database.transaction('test.apply', (tx) => old.queue.fence(tx, claim))
+  await expect(applying).rejects.toMatchObject({ code: 'QUEUE_CLAIM_LOST' })
+  expect(await fresh.queue.claim(10)).toMatchObject([{ key: { buildId: 1 } }])
+})
+
+it.each(['monotonic', 'wall'] as const)(
+  'who was stalled by the %s clock gets no claim of it',
+  async (which) => {
+    const [old, fresh] = both()
+    await passed()
+    await fresh.join()
+    old.clock[which] += 31_000
+    await fresh.queue.mark(mark(2))
+    await expect(old.queue.claim(10)).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY' })
+    await expect(old.queue.markAndClaim(mark(3))).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY' })
+    // What it took is free at once.
+    expect(await fresh.queue.claim(10)).toHaveLength(2)
+  },
+)
+
+it('who was stalled and nobody came goes on, and asks again only after half the time', async () => {
+  const [old] = both()
+  await passed()
+  const seen = () =>
+    old.database.query<{ old: boolean }>(
+      'test.seen',
+      `select seen < now() - interval '1 minute' as old from staging_sync.daemon`,
+    )
+  old.clock.monotonic += 29_000
+  expect(await old.queue.markAndClaim(mark(4))).toHaveLength(1)
+  expect(await seen()).toEqual([{ old: true }])
+  old.clock.monotonic += 2_000
+  expect(await old.queue.markAndClaim(mark(5))).toHaveLength(1)
+  expect(await seen()).toEqual([{ old: false }])
+})
