@@ -87,6 +87,12 @@ export interface Config {
     readonly days: number
     readonly buildsPerSecond: number
   }
+  /** what is kept of our own records, and for how long */
+  readonly retention: {
+    readonly clashDays: number
+    readonly checkpointDays: number
+    readonly checkpointsPerKey: number
+  }
   /** null: no HTTP server */
   readonly http: { readonly listen: ListenAddress | null }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }

@@ -174,6 +174,11 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       days: settings.scrub.days,
       buildsPerSecond: settings.scrub.builds_per_second,
     },
+    retention: {
+      clashDays: settings.retention.resolved_clash_days,
+      checkpointDays: settings.retention.checkpoint_days,
+      checkpointsPerKey: settings.retention.checkpoints_per_key,
+    },
     http: { listen: parseListen(settings.http.listen) },
     log: settings.log,
   }

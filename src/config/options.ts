@@ -251,6 +251,20 @@ export const OPTIONS = {
       help: 'The scrub never goes faster than this. How fast it has to go follows from scrub.days and the number of builds: see `status`.',
     }),
   },
+  retention: {
+    resolved_clash_days: option(90, {
+      type: z.number().min(1).max(36_500),
+      help: 'Clashes that are over are remembered for so many days, with what they were about.',
+    }),
+    checkpoint_days: option(90, {
+      type: z.number().min(1).max(36_500),
+      help: 'Every checkpoint (which event of staging stands for which of prod, per key) is kept for so many days: so far back `event` can answer.',
+    }),
+    checkpoints_per_key: option(20, {
+      type: z.number().int().min(1).max(10_000),
+      help: 'Of those that are older, each key keeps so many of its newest.',
+    }),
+  },
   http: {
     listen: option('127.0.0.1:9177', {
       type: listenAddress,

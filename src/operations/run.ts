@@ -11,6 +11,7 @@ import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/even
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { healPlacements, retryHeld } from './healing.ts'
+import { keepHouse } from './housekeeping.ts'
 import { PackageIds } from './package-ids.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
@@ -21,6 +22,9 @@ const MEASURE_MS = 5_000
 const HEAL_MS = 60_000
 const HELD_MS = 3_600_000
 const DEBT_MS = 30_000
+const HOUSEKEEPING_MS = 6 * 3_600_000
+/** What can wait does not begin while a daemon starts. */
+const SETTLED_MS = 600_000
 
 /**
  * A step of catch-up (an answer, a transaction) that takes longer is stuck: the hub may be asked several times for one answer, behind
@@ -93,6 +97,14 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
       vital(() => every(HELD_MS, all, () => retryHeld(engine))),
       vital(() => every(DEBT_MS, all, () => payAll(engine))),
+      vital(() =>
+        every(
+          HOUSEKEEPING_MS,
+          all,
+          () => keepHouse({ database: engine.database, telemetry, retention: config.retention }, all),
+          SETTLED_MS,
+        ),
+      ),
       vital(() => every(MEASURE_MS, all, () => measure(world, engine))),
     ])
   } finally {
@@ -128,7 +140,8 @@ async function payAll(engine: Engine): Promise<void> {
 }
 
 /** Repeats until the signal; what fails is tried again the next time, since everything here is also told elsewhere. */
-async function every(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+async function every(ms: number, signal: AbortSignal, work: () => Promise<void>, firstMs = 0): Promise<void> {
+  if (firstMs > 0) await delay(firstMs, undefined, { signal }).catch(() => {})
   while (!signal.aborted) {
     await work().catch((error) => {
       if (!(asError(error) instanceof SyncError)) throw error

@@ -9,6 +9,7 @@ import {
   type ClashState,
   type HubOutcome,
   type MessageOutcomeLabel,
+  type Pruned,
   type QueueSample,
   type TrustFile,
   type TrustOutcome,
@@ -265,6 +266,12 @@ export function reconcileFailed({ log }: Telemetry, error: Error): void {
 /** A person lifted the budget of inferred removals for one reconcile. */
 export function removalsAllowed({ log }: Telemetry, fields: { rows: number; by: string }): void {
   log.warn(fields, 'removals beyond the budget allowed')
+}
+
+/** Records of ours that were kept long enough. */
+export function rowsPruned({ log, metrics }: Telemetry, what: Pruned, rows: number): void {
+  metrics.pruned.inc({ what }, rows)
+  if (rows > 0) log.info({ what, rows }, 'old records removed')
 }
 
 export function httpListening({ log }: Telemetry, fields: { host: string; port: number }): void {

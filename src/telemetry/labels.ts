@@ -87,6 +87,10 @@ export const ZERO_LABELS = {
   catchUpReasons: ['connected', 'silence', 'overflow', 'unmarkable', 'interval'],
 } as const
 
+/** Records of ours that are removed when they are old. */
+export const PRUNED = ['clashes', 'checkpoints'] as const
+export type Pruned = (typeof PRUNED)[number]
+
 /** What policy decided of a clash that stands. */
 export const CLASH_STATES = ['held', 'prod-won', 'local-won'] as const
 export type ClashState = (typeof CLASH_STATES)[number]

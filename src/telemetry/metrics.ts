@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { DRIFT_KINDS } from '../model/drift.ts'
-import { CLASH_STATES, PARTS, type QueueSample, ZERO_LABELS } from './labels.ts'
+import { CLASH_STATES, PARTS, PRUNED, type QueueSample, ZERO_LABELS } from './labels.ts'
 
 /** Wire times and database times are milliseconds, a cold hub takes seconds, an outage minutes. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
@@ -124,6 +124,8 @@ export class Metrics {
     'When the scrub last came to the end of all builds',
   )
 
+  readonly pruned = this.#counter('pruned_rows_total', 'Old records of our own that were removed', ['what'])
+
   readonly #buildInfo = this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'])
   readonly #reasons = new Set<string>()
 
@@ -186,6 +188,7 @@ export class Metrics {
       this.missed.inc({ kind }, 0)
       this.scrubMissed.inc({ kind }, 0)
     }
+    for (const what of PRUNED) this.pruned.inc({ what }, 0)
     for (const part of PARTS) {
       this.breakerOpen.set({ part }, 0)
       this.outages.inc({ part }, 0)
