@@ -158,6 +158,8 @@ DEFAULT = "prod"
 [staging]
 database = ${text(at.stagingUrl)}
 topdir = ${text(join(at.scratch, 'staging'))}
+[bus.fedmsg]
+validate_signatures = false
 [http]
 listen = "off"
 [log]

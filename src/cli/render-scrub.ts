@@ -13,7 +13,7 @@ export function scrubText({ builds, failed, differences, heldKeys, parkedKeys }:
 /** The lines of `status`. */
 export function scrubStatusLines(scrub: ScrubStatus | null): string[] {
   if (scrub === null) return ['scrub       never']
-  const rate = `${(scrub.perSecond * 3600).toPrecision(3)} builds an hour`
+  const rate = `${Math.round(scrub.perSecond * 36_000) / 10} builds an hour`
   const slow = scrub.inTime ? '' : ', too slow for scrub.days'
   const plan = scrub.perSecond === 0 ? 'off in `run` (scrub.days = 0)' : `${rate}${slow}`
   const last =

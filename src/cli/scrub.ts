@@ -2,7 +2,7 @@ import { EXIT } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
 import type { ScrubReport } from '../model/scrub.ts'
 import { type CommonFlags, once, type Surroundings } from './commands.ts'
-import { Progress } from './progress.ts'
+import { ProgressBar } from './progress-bar.ts'
 import { DriftText, driftJson } from './render-drift.ts'
 import { scrubText } from './render-scrub.ts'
 
@@ -18,16 +18,17 @@ export interface ScrubFlags extends CommonFlags {
  */
 export function scrubCommand(around: Surroundings, flags: ScrubFlags): Promise<number> {
   return once(around, flags, async (operations, signal) => {
-    const bar = new Progress(around.stderr, 'builds')
+    // Where people look on: elsewhere it would be noise between the lines.
+    const bar = around.stderr.isTTY === true ? new ProgressBar(around.stderr) : null
     let code: number = EXIT.ok
     const options = { once: flags.once, tags: flags.tag ?? [] }
     try {
       for await (const news of operations.scrub(options, signal)) {
         if (news.kind === 'progress') {
-          bar.show(news.done, news.total, performance.now())
+          bar?.show(news.done / Math.max(1, news.total), `${news.done} of ${news.total} builds`)
           continue
         }
-        bar.clear()
+        bar?.clear()
         if (news.kind === 'difference') {
           if (flags.json) around.stdout.write(driftJson(news.drift))
           else around.stdout.write(driftText(news.drift))
@@ -37,7 +38,7 @@ export function scrubCommand(around: Surroundings, flags: ScrubFlags): Promise<n
         code = scrubCode(news.report)
       }
     } finally {
-      bar.clear()
+      bar?.clear()
     }
     return code
   })
