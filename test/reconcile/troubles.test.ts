@@ -119,6 +119,48 @@ it('removes nothing on the word of a hub that answers less, once the budget is s
   expect(await world.differences()).toEqual([])
 })
 
+it('lets proved removals pass a spent budget, and as many more as a person allows, who is recorded', async () => {
+  const { prod, prodHub, sql } = world
+  const active = async (table: string, name: string): Promise<number> => {
+    const by =
+      table === 'tag_listing'
+        ? 'join build b on b.id = t.build_id join package p on p.id = b.pkg_id'
+        : 'join package p on p.id = t.package_id'
+    const rows = await sql(`select 1 from ${table} t ${by} where t.active and p.name = $1`, [name])
+    return rows.length
+  }
+  // Proved: prod's history has the revoke.
+  await prod.untagBuild('f43', 'zsh-5-1')
+  // A page that is lost: nothing says why it is not there.
+  const lost = (row: Record<string, unknown>) => row.name === 'vim' || row['package.name'] === 'vim'
+  prodHub.knobs.dropRows('queryHistory', lost)
+  const first = await world.reconcile()
+  expect(first.report).toMatchObject({ heldKeys: 2, parkedKeys: 0 })
+  expect([await active('tag_listing', 'zsh'), await active('tag_listing', 'vim')]).toEqual([0, 1])
+  // Enough for one of the three rows of vim.
+  const second = await world.reconcile({ allowRemovals: 1 })
+  expect(second.report.heldKeys).toBeGreaterThan(0)
+  const left = async (): Promise<number> =>
+    (await active('tag_listing', 'vim')) +
+    (await active('tag_packages', 'vim')) +
+    (await active('tag_package_owners', 'vim'))
+  expect(await left()).toBe(2)
+  const third = await world.reconcile({ allowRemovals: 5 })
+  expect(third.report).toMatchObject({ heldKeys: 0, parkedKeys: 0 })
+  expect(await left()).toBe(0)
+  expect(
+    await sql(
+      'select rows::int, used::int, granted_by, granted_at is not null as granted, ended_at is not null as ended from staging_sync.removal_grant order by id',
+    ),
+  ).toEqual([
+    { rows: 1, used: 1, granted_by: 'ann', granted: true, ended: true },
+    { rows: 5, used: 2, granted_by: 'ann', granted: true, ended: true },
+  ])
+  prodHub.knobs.keepRows('queryHistory')
+  await world.reconcile()
+  expect(await world.differences()).toEqual([])
+})
+
 it('is not led to delete a tag that a list leaves out', async () => {
   const { prodHub } = world
   prodHub.knobs.dropRows('listTags', (row) => row.name === 'f43')
@@ -135,6 +177,7 @@ it('ends with the code of what is down or looks wrong', async () => {
   for (let left = prodHub.knobs.takeTrouble(); left !== undefined; ) left = prodHub.knobs.takeTrouble()
   await world.sql('update staging_sync.cursor set event = event + 1000000')
   const before = await world.written()
+  expect(await codeOf(world.reconcile({ dryRun: true, allowRemovals: 5 }))).toEqual(['REMOVALS_INVALID', 1])
   expect(await codeOf(world.reconcile({ dryRun: true }))).toEqual(['PROD_WENT_BACK', 14])
   expect(await codeOf(world.reconcile({ tags: ['f43'] }))).toEqual(['PROD_WENT_BACK', 14])
   const { 'staging_sync.daemon': _d, 'staging_sync.reconcile_run': _r, ...after } = await world.written()

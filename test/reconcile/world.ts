@@ -1,13 +1,18 @@
 import { StopError } from '../../src/errors.ts'
 import type { Drift } from '../../src/model/drift.ts'
 import { formatKey } from '../../src/model/key.ts'
-import type { ReconcileReport } from '../../src/model/operations.ts'
+import type { ReconcileOptions, ReconcileReport } from '../../src/model/operations.ts'
 import { type Here, openHere } from '../e2e/daemon.ts'
 import { type E2eWorld, e2eWorld, type WorldOptions } from '../e2e/world.ts'
 
 /** Two Kojis and a `reconcile` between them, without a daemon. */
 export interface ReconcileWorld extends E2eWorld {
-  reconcile(options?: { dryRun?: boolean; tags?: readonly string[]; here?: Here }): Promise<Reconciled>
+  reconcile(options?: {
+    dryRun?: boolean
+    tags?: readonly string[]
+    allowRemovals?: number
+    here?: Here
+  }): Promise<Reconciled>
   /** Every row version of Koji's tables and of ours: equal exactly if nothing was written. */
   written(): Promise<Record<string, string>>
 }
@@ -26,10 +31,11 @@ export async function reconcileWorld(options: WorldOptions = {}): Promise<Reconc
   world.announce = 'keep'
   return {
     ...world,
-    reconcile: async ({ dryRun = false, tags = [], here } = {}) => {
+    reconcile: async ({ dryRun = false, tags = [], allowRemovals, here } = {}) => {
       const own = here ?? (await openHere({ file: world.file }))
       try {
-        return await run(own, { dryRun, tags })
+        const more = allowRemovals === undefined ? {} : { allowRemovals, allowedBy: 'ann' }
+        return await run(own, { dryRun, tags, ...more })
       } finally {
         if (here === undefined) await own.operations.destroy()
       }
@@ -55,7 +61,7 @@ export async function reconcileWorld(options: WorldOptions = {}): Promise<Reconc
   }
 }
 
-async function run(here: Here, options: { dryRun: boolean; tags: readonly string[] }): Promise<Reconciled> {
+async function run(here: Here, options: ReconcileOptions): Promise<Reconciled> {
   const stop = new AbortController()
   const drifts: Drift[] = []
   let report: ReconcileReport | null = null
