@@ -157,7 +157,7 @@ describe('a crash at an effect, and a fresh start, of', () => {
       expect(new Set([...again.values()].map(({ kind }) => kind))).toEqual(new Set(['unchanged']))
       expect(await sync.local.rows('select 1 from staging_sync.debt')).toEqual([])
       console.info(`crashed at ${points.length} of ${steps.length} effects of ${change.name}`)
-    }, 60_000)
+    })
   }
 
   it("leaves nothing of the placement's own in the tree", async () => {

@@ -40,7 +40,7 @@ beforeAll(async () => {
   const { report } = await world.reconcile()
   expect(report).toMatchObject({ heldKeys: 0, parkedKeys: 0 })
   expect(await world.differences()).toEqual([])
-}, 60_000)
+})
 afterAll(() => world?.close())
 
 it('finds each kind of change that nobody told of, by exactly its keys, and makes all equal', async () => {

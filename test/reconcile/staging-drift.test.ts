@@ -30,7 +30,7 @@ beforeAll(async () => {
   }
   await world.reconcile()
   expect(await world.differences()).toEqual([])
-}, 60_000)
+})
 afterAll(() => world?.close())
 
 it("leaves what staging's own people added", async () => {
