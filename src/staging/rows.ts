@@ -50,17 +50,16 @@ export function recordset(
   }
 }
 
-/** Inserts rows, one statement per set of columns. Returns how many. Columns not named get their defaults. */
+/** Inserts rows, one statement per set of columns, all sent at once. Returns how many. Columns not named get their defaults. */
 export async function insertRows(
   tx: Tx,
   catalog: Catalog,
   table: string,
   rows: readonly Row[],
 ): Promise<number> {
-  let count = 0
-  for (const [names, group] of groupByColumns(rows)) {
+  const inserts = [...groupByColumns(rows)].map(async ([names, group]) => {
     const set = recordset(catalog, table, names, group)
-    if (set.columns.length === 0) continue
+    if (set.columns.length === 0) return 0
     const list = set.columns.map(({ name }) => ident(name)).join(', ')
     const inserted = await tx.query(
       `rows.insert.${table}`,
@@ -68,9 +67,9 @@ export async function insertRows(
       [set.json],
       { prepare: false },
     )
-    count += inserted.length
-  }
-  return count
+    return inserted.length
+  })
+  return sum(await Promise.all(inserts))
 }
 
 /**
@@ -84,11 +83,10 @@ export async function updateRows(
   keyColumns: readonly string[],
   rows: readonly Row[],
 ): Promise<number> {
-  let count = 0
-  for (const [names, group] of groupByColumns(rows)) {
+  const updates = [...groupByColumns(rows)].map(async ([names, group]) => {
     const set = recordset(catalog, table, names, group)
     const values = set.columns.filter(({ name }) => !keyColumns.includes(name)).map(({ name }) => ident(name))
-    if (values.length === 0) continue
+    if (values.length === 0) return 0
     const pairs = values.map((name) => `${name} = r.${name}`).join(', ')
     const differs = values.map((name) => `t.${name} is distinct from r.${name}`).join(' or ')
     const updated = await tx.query(
@@ -97,9 +95,9 @@ export async function updateRows(
       [set.json],
       { prepare: false },
     )
-    count += updated.length
-  }
-  return count
+    return updated.length
+  })
+  return sum(await Promise.all(updates))
 }
 
 /** Deletes the rows with these keys. Returns how many there were. */
@@ -203,6 +201,10 @@ function checkDroppable(table: string, name: string, cell: Cell): void {
   const optional = OPTIONAL[table] ?? {}
   if (Object.hasOwn(optional, name) && (cell === null || cell === optional[name])) return
   throw cannotHold(`${table}.${name}`, 'there is no such column')
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0)
 }
 
 function groupByColumns(rows: readonly Row[]): Map<string[], Row[]> {

@@ -74,37 +74,35 @@ export async function lockChanged(tx: Tx, catalog: Catalog, changes: readonly Ta
 }
 
 /**
- * Writes the changes: deletes from the leaves up, then inserts and updates from the root down. Returns the rows written, and the
- * staging event that the build row got, if it got one.
+ * Writes the changes: deletes from the leaves up, then inserts and updates from the root down, sent at once. Returns the staging
+ * event that the build row got, if it got one, and as `written`, which must be awaited, how many rows were written.
  */
 export async function writeChanges(
   tx: Tx,
   catalog: Catalog,
   changes: readonly TableChange[],
   creation: { readonly event: number; readonly time: string },
-): Promise<{ rows: number; event: number | null }> {
-  let rows = 0
-  let event: number | null = null
+): Promise<{ written: Promise<number>; event: number | null }> {
+  const build = changeOf(changes, 'build')
+  const isMoved = [...(build?.inserts ?? []), ...(build?.updates ?? [])].some((row) => 'creation_time' in row)
+  const event = isMoved ? await ensureProdEvent(tx, creation.event, creation.time) : null
+  const counts: Promise<number>[] = []
   const deletedRpms = ids(changeOf(changes, 'rpminfo')?.deletes)
   const deletedArchives = ids(changeOf(changes, 'archiveinfo')?.deletes)
   if (deletedRpms.length + deletedArchives.length > 0)
-    rows += await deleteDependents(tx, catalog, deletedRpms, deletedArchives)
-  for (const { spec, deletes } of [...changes].reverse()) {
-    rows += await deleteRows(tx, catalog, spec.name, spec.key, deletes)
-  }
+    counts.push(deleteDependents(tx, catalog, deletedRpms, deletedArchives))
+  for (const { spec, deletes } of [...changes].reverse())
+    counts.push(deleteRows(tx, catalog, spec.name, spec.key, deletes))
   for (const { spec, inserts, updates } of changes) {
     if (spec.name === 'rpm_checksum') {
-      rows += await insertChecksums(tx, catalog, inserts)
+      counts.push(insertChecksums(tx, catalog, inserts))
       continue
     }
-    const isBuild = spec.name === 'build'
-    if (isBuild && [...inserts, ...updates].some((row) => 'creation_time' in row))
-      event = await ensureProdEvent(tx, creation.event, creation.time)
-    const finish = (row: Row): Row => (isBuild ? withEvent(row, event) : row)
-    rows += await insertRows(tx, catalog, spec.name, inserts.map(finish))
-    rows += await updateRows(tx, catalog, spec.name, spec.key, updates.map(finish))
+    const finish = (row: Row): Row => (spec.name === 'build' ? withEvent(row, event) : row)
+    counts.push(insertRows(tx, catalog, spec.name, inserts.map(finish)))
+    counts.push(updateRows(tx, catalog, spec.name, spec.key, updates.map(finish)))
   }
-  return { rows, event }
+  return { written: Promise.all(counts).then((all) => all.reduce((sum, count) => sum + count, 0)), event }
 }
 
 /** Everything that points to these rpms and archives, as reset_build clears it (kojihub.py). */
@@ -114,12 +112,20 @@ export async function deleteDependents(
   rpmIds: readonly number[],
   archiveIds: readonly number[],
 ): Promise<number> {
-  let rows = 0
-  const byRpm = rpmIds.map((id) => ({ rpm_id: id }))
-  for (const table of ['rpmsigs', 'rpm_checksum', 'buildroot_listing', 'archive_rpm_components']) {
-    rows += await deleteRows(tx, catalog, table, ['rpm_id'], byRpm)
+  const counts: Promise<number>[] = []
+  const remove = (table: string, key: string, ids: readonly number[]): void => {
+    counts.push(
+      deleteRows(
+        tx,
+        catalog,
+        table,
+        [key],
+        ids.map((id) => ({ [key]: id })),
+      ),
+    )
   }
-  const byArchive = archiveIds.map((id) => ({ archive_id: id }))
+  for (const table of ['rpmsigs', 'rpm_checksum', 'buildroot_listing', 'archive_rpm_components'])
+    remove(table, 'rpm_id', rpmIds)
   const tables = [
     'maven_archives',
     'win_archives',
@@ -128,10 +134,9 @@ export async function deleteDependents(
     'archive_rpm_components',
     'archive_components',
   ]
-  for (const table of tables) rows += await deleteRows(tx, catalog, table, ['archive_id'], byArchive)
-  const asComponent = archiveIds.map((id) => ({ component_id: id }))
-  rows += await deleteRows(tx, catalog, 'archive_components', ['component_id'], asComponent)
-  return rows
+  for (const table of tables) remove(table, 'archive_id', archiveIds)
+  remove('archive_components', 'component_id', archiveIds)
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
 }
 
 /** `creation_time` becomes `create_event`. */

@@ -104,20 +104,26 @@ async function write(
     throw new AgainError('BUILD_OTHER_ROW', `${nvrOf(prod)}: staging changed while its files were placed`)
   }
   const gate = look.recycled ? { changes: look.changes, stopped: 0 } : await passGate(tx, look.changes)
-  await lockChanged(tx, catalog, gate.changes)
-  await deps.names.verify(tx, namesUsed(prod, work.names, work.stagingVolume))
+  await Promise.all([
+    lockChanged(tx, catalog, gate.changes),
+    deps.names.verify(tx, namesUsed(prod, work.names, work.stagingVolume)),
+  ])
   const { creationEvent, creationTime } = prod.build
-  const { rows, event } = await writeChanges(tx, catalog, gate.changes, {
+  const { written, event } = await writeChanges(tx, catalog, gate.changes, {
     event: creationEvent,
     time: creationTime,
   })
-  await recordBuild(tx, prod, look, {
-    changes: gate.changes,
-    event: event ?? (look.present?.createEvent as number),
-  })
+  const [rows, , isThere] = await Promise.all([
+    written,
+    recordBuild(tx, prod, look, {
+      changes: gate.changes,
+      event: event ?? (look.present?.createEvent as number),
+    }),
+    first.ownTree || confirmPlacement(tx, placeOf(work).record),
+  ])
   const former = first.ownTree ? [] : formerPlaces(work, look.placements)
   if (!first.ownTree) {
-    if (!(await confirmPlacement(tx, placeOf(work).record)))
+    if (!isThere)
       throw new AgainError(
         'PLACE_GONE',
         `${nvrOf(prod)}: its files were taken away while its rows were written`,

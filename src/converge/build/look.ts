@@ -83,10 +83,11 @@ export async function lookAt(
   const tables = present === null ? NOTHING : isLocal ? present.tables : withoutLocalParts(present)
   const matched = await matchParts(sql, owner, prod, { ids: present ?? NOTHING_PRESENT, tables }, isLocal)
   const { newIds } = options
-  const builds = row.id === null ? await newIds('build', [build.id]) : new Map([[build.id, row.id]])
-  const rpms = matched.newRpms.length === 0 ? matched.rpms : await newIds('rpminfo', matched.newRpms)
-  const archives =
-    matched.newArchives.length === 0 ? matched.archives : await newIds('archiveinfo', matched.newArchives)
+  const [builds, rpms, archives] = await Promise.all([
+    row.id === null ? newIds('build', [build.id]) : new Map([[build.id, row.id]]),
+    matched.newRpms.length === 0 ? matched.rpms : newIds('rpminfo', matched.newRpms),
+    matched.newArchives.length === 0 ? matched.archives : newIds('archiveinfo', matched.newArchives),
+  ])
   const refs: Refs = {
     ...names,
     buildId: builds.get(build.id) as number,

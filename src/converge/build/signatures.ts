@@ -142,9 +142,10 @@ async function write(
   if (now === null || ids(now.rpms) !== ids(prod.rpms.map(({ rpm }) => rpm)))
     throw new AgainError('BUILD_OTHER_ROW', `build ${buildId}: staging's row changed while it was looked at`)
   const gate = await passGate(tx, await changesOf(tx, deps, prod, now))
-  const { rows } = await writeChanges(tx, catalog, gate.changes, prod.creation)
+  const { written } = await writeChanges(tx, catalog, gate.changes, prod.creation)
   const newKeys = keysOf(prod).filter((key) => !now.sigkeys.includes(key))
-  await Promise.all([
+  const [rows] = await Promise.all([
+    written,
     newKeys.length === 0
       ? null
       : tx.query(

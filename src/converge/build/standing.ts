@@ -46,13 +46,12 @@ export interface Standing {
 
 /** One statement, since it is on the way of every message. A promoted draft that was seeded as a draft is recognised. */
 export async function readStanding(sql: Sql, owner: Owner, ref: BuildRef): Promise<Standing> {
-  const [row] = await sql.query<{ standing: string }>('build.standing', STANDING, [
-    ref.id,
-    ref.name,
-    ref.version,
-    ref.release,
-    owner.seedEvent ?? -1,
-  ])
+  const [row] = await sql.query<{ standing: string }>(
+    'build.standing',
+    STANDING,
+    [ref.id, ref.name, ref.version, ref.release, owner.seedEvent ?? -1],
+    { early: true },
+  )
   const read = JSON.parse(row?.standing ?? '{}') as Omit<Standing, 'own'> & {
     own: (StandingRow & { digest: string | null }) | null
   }
