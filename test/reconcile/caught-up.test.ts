@@ -110,6 +110,29 @@ it('leaves the work to a daemon that runs, and waits for it', async () => {
   await daemon.stop()
 })
 
+it("makes up for the day's reconcile and long look that were missed, when a daemon starts", async () => {
+  await world.prod.addUser('another')
+  await world.prod.setBuildOwner(
+    Number((await world.prod.rows(`select max(id) as id from build`))[0]?.id),
+    'another',
+  )
+  await world.sql(
+    `insert into staging_sync.schedule (task, done) values ('reconcile', now() - interval '2 days'), ('long-catch-up', now() - interval '2 days')
+     on conflict (task) do update set done = excluded.done`,
+  )
+  const daemon = await world.start()
+  await daemon.log.until('its own reconcile', ({ msg }) => msg === 'reconcile finished')
+  await world.settled()
+  expect(await world.differences()).toEqual([])
+  expect(await daemon.metric('missed_total', { kind: 'owner' })).toBe(1)
+  expect(await daemon.metric('reconcile_last_success_timestamp_seconds')).toBeGreaterThan(0)
+  await daemon.stop()
+  const done = await world.sql(
+    `select task from staging_sync.schedule where done > now() - interval '5 minutes' and holder is null order by 1`,
+  )
+  expect(done).toEqual([{ task: 'long-catch-up' }, { task: 'reconcile' }])
+})
+
 it('reads on from an event or a time that a person names', async () => {
   await world.prod.setExtra('f43', 'mock.yum.best', 0)
   await catchUp()
