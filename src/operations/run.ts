@@ -32,6 +32,9 @@ const SETTLED_MS = 600_000
  */
 const CATCH_UP_STEP_MS = 600_000
 const STEP_REQUESTS = 5
+/** The scrub looks twice at ten builds; a hub that is down is waited for, see patient-hub.ts. */
+const SCRUB_STEP_MS = 120_000
+const SCRUB_REQUESTS = 20
 
 /**
  * The daemon: joins the others, heals what a crash left, then receives, catches up and converges until the signal.
@@ -91,7 +94,11 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       loop('worker', () => worker.run(all)),
       loop('catch-up', () => catchUps.run(all), CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs),
       loop('reconcile', () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all)),
-      loop('scrub', () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all)),
+      loop(
+        'scrub',
+        () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all),
+        SCRUB_STEP_MS + SCRUB_REQUESTS * config.prod.timeoutMs,
+      ),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),

@@ -34,6 +34,8 @@ const BATCH_SECONDS = 10
 /** The turn is kept so often; and the table looked at, where there is nothing to do. */
 const KEEP_MS = 15_000
 const COUNT_MS = 3_600_000
+/** At the start of a daemon there is more urgent work. */
+const FIRST_MS = 60_000
 
 export interface RollOptions {
   readonly engine: Engine
@@ -68,6 +70,7 @@ export async function* roll(options: RollOptions, signal: AbortSignal): AsyncGen
   let counted = Number.NEGATIVE_INFINITY
   let begun: number | null = null
   let wrapped = false
+  let rested = false
   let told: ReturnType<typeof paceOf> | null = null
   try {
     while (!signal.aborted) {
@@ -90,6 +93,12 @@ export async function* roll(options: RollOptions, signal: AbortSignal): AsyncGen
       const size = once
         ? SCRUB_BATCH
         : Math.max(1, Math.min(SCRUB_BATCH, Math.round(pace.perSecond * BATCH_SECONDS)))
+      const dueMs = (size / pace.perSecond) * 1000
+      if (!once && !rested) {
+        rested = true
+        await rest(Math.min(FIRST_MS, dueMs), options, signal)
+        continue
+      }
       const next = await scrub.next(position.afterBuild, size)
       const ids = wrapped && once ? next.filter((id) => id <= (begun ?? 0)) : next
       const last = ids.at(-1)
