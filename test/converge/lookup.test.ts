@@ -103,8 +103,18 @@ describe('looking up', () => {
         expect: [{ subject: 'listing', claim: 'listed' }],
       },
     ])
-    setTimeout(() => void sync.prod.addPackage('f43', 'early'), 50)
+    // Prod shows it when the first look has found nothing.
+    const finish = sync.queue.finish.bind(sync.queue)
+    let looks = 0
+    sync.queue.finish = async (finished) => {
+      sync.queue.finish = finish
+      looks += 1
+      const endings = await finish(finished)
+      await sync.prod.addPackage('f43', 'early')
+      return endings
+    }
     await sync.drain()
+    expect(looks).toBe(1)
     expect(await snapshotTag(sync.local, 'f43')).toEqual(await snapshotTag(sync.prod, 'f43'))
     expect(await sync.queued()).toEqual([])
   })

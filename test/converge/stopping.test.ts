@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Converger } from '../../src/converge/deps.ts'
 import { parseKey } from '../../src/model/key.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { convergersOf } from './convergers.ts'
 import { TestSync } from './support.ts'
 
@@ -48,9 +50,7 @@ it.each([
     await Promise.race([isAsked, ended])
     stop.abort()
     try {
-      expect(
-        await Promise.race([ended, new Promise((r) => setTimeout(r, 2_000, 'still waiting'))]),
-      ).toMatchObject({
+      expect(await Promise.race([ended, sleep(PATIENCE_MS, 'still waiting', { ref: false })])).toMatchObject({
         code: 'HUB_STOPPED',
       })
     } finally {
