@@ -3,6 +3,7 @@ import { asError, KeyError, StopError, SyncError } from '../errors.ts'
 import type { Priority } from '../model/outcome.ts'
 import type { Step } from '../step.ts'
 import type { Ask } from './adapt.ts'
+import { type AnswerLimits, maxAnswerBytes } from './answer-limits.ts'
 import { Bisection } from './bisection.ts'
 import { RequestFailure } from './failure.ts'
 import type { Limiter } from './limiter.ts'
@@ -26,6 +27,7 @@ export interface DispatcherOptions {
   readonly transport: Transport
   readonly limiter: Limiter
   readonly limits: BatchLimits
+  readonly answerLimits: AnswerLimits
   /** Waits before a request whose connection failed is tried again; as many tries as waits. */
   readonly retryDelaysMs: readonly number[]
   readonly step: Step
@@ -139,7 +141,7 @@ export class Dispatcher {
   }
 
   async #exchange({ pieces, priority }: Batch): Promise<void> {
-    const { transport, limits, step, onRequest } = this.#options
+    const { transport, limits, answerLimits, step, onRequest } = this.#options
     const asks = pieces.flatMap((piece) => piece.asks)
     const methods = asks.map((ask) => ask.method)
     const cancel = new AbortController()
@@ -153,7 +155,11 @@ export class Dispatcher {
     const report = { outcome: 'ok', bytes: 0 }
     this.#onTheWay.add(cancel)
     try {
-      const { answer, bytes } = await transport.post(encodedOr(asks, limits.maxBytes), cancel.signal)
+      const { answer, bytes } = await transport.post(
+        encodedOr(asks, limits.maxBytes),
+        cancel.signal,
+        maxAnswerBytes(methods, answerLimits),
+      )
       report.bytes = bytes
       const answers = [...answersOf(asks, answer)]
       await step('hub.answer', { priority, methods })

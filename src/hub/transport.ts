@@ -15,7 +15,6 @@ export interface TransportOptions {
   readonly timeoutMs: number
   /** One request with its whole answer. */
   readonly totalTimeoutMs: number
-  readonly limits: DecodeLimits
   readonly userAgent: string
 }
 
@@ -28,6 +27,8 @@ export interface Exchange {
 
 /** As much of a body as is kept to say what came instead of an answer. */
 const OPENING_BYTES = 400
+/** Values nested deeper are nobody's data. */
+const MAX_DEPTH = 200
 const XML_TYPE = /^(?:text|application)\/xml\s*(?:;|$)/i
 const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8\b)/i
 
@@ -51,10 +52,10 @@ export class Transport {
     })
   }
 
-  /** Throws RequestFailure, or the reason of `signal`. */
-  async post(body: Buffer, signal: AbortSignal): Promise<Exchange> {
+  /** `maxBytes` of the answer, unpacked. Throws RequestFailure, or the reason of `signal`. */
+  async post(body: Buffer, signal: AbortSignal, maxBytes: number): Promise<Exchange> {
     signal.throwIfAborted()
-    const incoming = new Incoming(this.#options.limits)
+    const incoming = new Incoming({ maxDepth: MAX_DEPTH, maxBytes })
     const cancel = new AbortController()
     const giveUp = () => cancel.abort(signal.reason)
     signal.addEventListener('abort', giveUp, { once: true })

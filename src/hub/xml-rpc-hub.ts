@@ -2,6 +2,7 @@ import { KeyError, StopError } from '../errors.ts'
 import type { Value } from '../model/value.ts'
 import { noStep, type Step } from '../step.ts'
 import { type Ask, adaptCall, type Known } from './adapt.ts'
+import { ANSWER_LIMITS, type AnswerLimits } from './answer-limits.ts'
 import { getKojiVersion } from './calls-lookup.ts'
 import { Dispatcher, type RequestReport } from './dispatcher.ts'
 import { maxEncodedBytes } from './encode.ts'
@@ -27,15 +28,12 @@ export interface XmlRpcHubOptions {
   readonly totalTimeoutMs?: number
   readonly maxCallsPerRequest?: number
   readonly maxRequestBytes?: number
-  readonly maxAnswerBytes?: number
+  readonly answerLimits?: AnswerLimits
   readonly retryDelaysMs?: readonly number[]
 }
 
 /** koji's MaxRequestLength is 4 MiB; some room for the envelope. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 4096
-/** An unfiltered history of a large prod is some hundred MB. */
-const MAX_ANSWER_BYTES = 1024 * 1024 * 1024
-const MAX_DEPTH = 200
 /** A hub that is upgraded while we run shows its new arguments after so long. */
 const API_LIFETIME_MS = 3_600_000
 
@@ -58,13 +56,13 @@ export class XmlRpcHub implements Hub {
       connections: options.concurrency,
       timeoutMs: options.timeoutMs,
       totalTimeoutMs: options.totalTimeoutMs ?? options.timeoutMs * 10,
-      limits: { maxBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES, maxDepth: MAX_DEPTH },
       userAgent: 'koji-staging-sync',
     })
     this.#dispatcher = new Dispatcher({
       transport: this.#transport,
       limiter: new Limiter(options, performance.now()),
       limits: this.#limits,
+      answerLimits: options.answerLimits ?? ANSWER_LIMITS,
       retryDelaysMs: options.retryDelaysMs ?? [100, 400, 1000],
       step: options.step ?? noStep,
       onRequest: options.onRequest ?? (() => undefined),

@@ -166,6 +166,20 @@ describe('faults', () => {
     await expect(hub.read([getPackage(1), getPackage(2)], live)).rejects.toMatchObject({ code })
   })
 
+  it('refuses an answer that is too large for what was asked, and parts a request of many', async () => {
+    await connected({ answerLimits: { scanBytes: 1_000_000, usualBytes: 100_000 } })
+    server.handler = (_method, [id]) => ({ id: Number(id), name: 'p'.repeat(Number(id)) })
+    const reads = [200_000, 60_000, 60_001].map((id) => hub.read([getPackage(id)], live))
+    expect(await Promise.allSettled(reads)).toMatchObject([
+      { status: 'rejected', reason: { code: 'HUB_ANSWER_TOO_LARGE' } },
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+    ])
+    server.handler = () => [{ id: 1, name: 'p'.repeat(200_000) }]
+    const scan: Call<unknown> = { method: 'listPackages', args: [], kwargs: {}, decode: (answer) => answer }
+    expect(await hub.read([scan], live)).toHaveLength(1)
+  })
+
   it('names the member of an answer that is not what it should be', async () => {
     server.handler = () => ({ id: '7', name: 'p' })
     await connect()
