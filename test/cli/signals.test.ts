@@ -17,7 +17,6 @@ describe('a signal', () => {
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
       'service started',
       'configuration weakens a promise',
-      'configuration weakens a promise',
       'service stopping',
       'service stopped',
     ])
