@@ -19,6 +19,7 @@ import type { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
 import { MemberQueue } from '../operations/member-queue.ts'
 import { Membership } from '../operations/membership.ts'
 import { Placements } from '../operations/placements.ts'
+import { SchemaWatch } from '../operations/schema-watch.ts'
 import { notInitialised } from '../operations/status.ts'
 import type { Engine } from '../operations/world.ts'
 import { Breaker, type BreakerClock } from '../queue/breaker.ts'
@@ -98,7 +99,14 @@ export async function createEngine(parts: {
     tagRewrite: config.tagRewrite,
     externalRepoRewrite: config.externalRepoRewrite,
   }
-  const convergers: Convergers = {
+  const schema = new SchemaWatch({
+    database,
+    catalog,
+    queue,
+    telemetry,
+    monotonicMs: () => performance.now(),
+  })
+  const convergers: Convergers = schema.watched({
     build: new BuildConverger(deps),
     tag: new TagConverger(deps),
     package: new PackageConverger(deps),
@@ -106,7 +114,7 @@ export async function createEngine(parts: {
     target: new TargetConverger(deps),
     'external-repo': new ExternalRepoConverger(deps),
     lookup: new LookupConverger(deps),
-  }
+  })
   const clock: BreakerClock = {
     nowMs: () => performance.now(),
     sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
@@ -120,6 +128,7 @@ export async function createEngine(parts: {
     catalog,
     queue,
     membership,
+    schema,
     deps,
     owner,
     convergers,

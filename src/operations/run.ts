@@ -22,6 +22,7 @@ const MEASURE_MS = 5_000
 const HEAL_MS = 60_000
 const HELD_MS = 3_600_000
 const DEBT_MS = 30_000
+const SCHEMA_MS = 300_000
 const HOUSEKEEPING_MS = 6 * 3_600_000
 /** What can wait does not begin while a daemon starts. */
 const SETTLED_MS = 600_000
@@ -112,6 +113,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
           SETTLED_MS,
         ),
       ),
+      vital(() => every(SCHEMA_MS, all, () => engine.schema.look(), SCHEMA_MS)),
       vital(() => every(MEASURE_MS, all, () => measure(world, engine))),
     ])
   } finally {

@@ -17,6 +17,7 @@ import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
 import type { Membership } from './membership.ts'
+import type { SchemaWatch } from './schema-watch.ts'
 
 /**
  * What `context.ts` makes, as the commands need it. Nothing is connected before it is asked for; everything that was
@@ -50,6 +51,7 @@ export interface Engine {
   /** hands out claims only to those who joined */
   readonly queue: Queue
   readonly membership: Membership
+  readonly schema: SchemaWatch
   readonly deps: Deps
   readonly owner: Owner
   readonly convergers: Convergers

@@ -30,74 +30,74 @@ interface Table {
   readonly primaryKey: string[]
 }
 
+interface Facts {
+  readonly tables: ReadonlyMap<string, Table>
+  readonly sequences: readonly SequenceOf[]
+  readonly fingerprint: string
+}
+
 /**
- * What staging's Koji schema has, read once. The tables are those that an unqualified name finds, as in Koji's own
+ * What staging's Koji schema has: read at the start, and again by `reload`, since Koji may be upgraded while we run. The tables are those that an unqualified name finds, as in Koji's own
  * statements. Read from pg_catalog: information_schema hides what we have no right to, and a missing grant would look
  * like an old Koji.
  */
 export class Catalog {
-  /** Changes when anything here does: a Koji upgraded while we run must be read again before the next write. */
-  readonly fingerprint: string
-  readonly #tables: ReadonlyMap<string, Table>
-  readonly #sequences: readonly SequenceOf[]
+  #facts: Facts
 
-  private constructor(tables: ReadonlyMap<string, Table>, sequences: readonly SequenceOf[]) {
-    this.#tables = tables
-    this.#sequences = sequences
-    const facts = [...tables].map(([name, { columns }]) => [name, ...columns.values()])
-    this.fingerprint = createHash('sha256')
-      .update(JSON.stringify([facts, sequences]))
-      .digest('hex')
+  private constructor(facts: Facts) {
+    this.#facts = facts
   }
 
   static async read(sql: Sql): Promise<Catalog> {
-    const columns = await sql.query<ColumnRow>('catalog.columns', COLUMNS)
-    const sequences = await sql.query<SequenceOf>('catalog.sequences', SEQUENCES)
-    const tables = new Map<string, Table>()
-    for (const row of columns) {
-      const table = tables.get(row.table) ?? { columns: new Map(), primaryKey: [] }
-      tables.set(row.table, table)
-      table.columns.set(row.name, {
-        name: row.name,
-        sqlType: row.sqlType,
-        nullable: row.nullable,
-        hasDefault: row.hasDefault,
-        maxLength: row.maxLength,
-      })
-      if (row.keyPosition !== null) table.primaryKey[row.keyPosition - 1] = row.name
-    }
-    return new Catalog(tables, sequences)
+    return new Catalog(await readFacts(sql))
+  }
+
+  /**
+   * Reads the schema anew; says whether it is another one. One that is no longer (or not yet) a Koji that we can write to is not
+   * taken over: throws SchemaError as `requireColumns`, and what was known stays.
+   */
+  async reload(sql: Sql): Promise<boolean> {
+    const facts = await readFacts(sql)
+    if (facts.fingerprint === this.#facts.fingerprint) return false
+    new Catalog(facts).requireColumns()
+    this.#facts = facts
+    return true
+  }
+
+  /** Changes when anything here does. */
+  get fingerprint(): string {
+    return this.#facts.fingerprint
   }
 
   /** Is there such a table (and column)? */
   has(table: string, column?: string): boolean {
-    const found = this.#tables.get(table)
+    const found = this.#facts.tables.get(table)
     return found !== undefined && (column === undefined || found.columns.has(column))
   }
 
   /** Undefined where staging lacks it. */
   column(table: string, column: string): Column | undefined {
-    return this.#tables.get(table)?.columns.get(column)
+    return this.#facts.tables.get(table)?.columns.get(column)
   }
 
   /** In the table's own order; empty where there is no such table. */
   columns(table: string): Column[] {
-    return [...(this.#tables.get(table)?.columns.values() ?? [])]
+    return [...(this.#facts.tables.get(table)?.columns.values() ?? [])]
   }
 
   /** In the key's order; empty where there is none. */
   primaryKey(table: string): readonly string[] {
-    return this.#tables.get(table)?.primaryKey ?? []
+    return this.#facts.tables.get(table)?.primaryKey ?? []
   }
 
   /** Every sequence of Koji's tables, by name. */
   sequences(): readonly SequenceOf[] {
-    return this.#sequences
+    return this.#facts.sequences
   }
 
   /** The sequence of `<table>.id`. Throws SCHEMA_NO_SEQUENCE. */
   idSequence(table: string): SequenceOf {
-    const found = this.#sequences.find((one) => one.table === table && one.column === 'id')
+    const found = this.#facts.sequences.find((one) => one.table === table && one.column === 'id')
     if (found === undefined) {
       throw new SyncError('SCHEMA_NO_SEQUENCE', `staging's column ${table}.id has no sequence`, {
         detail: { table },
@@ -130,6 +130,29 @@ export class Catalog {
       )
     }
   }
+}
+
+async function readFacts(sql: Sql): Promise<Facts> {
+  const columns = await sql.query<ColumnRow>('catalog.columns', COLUMNS)
+  const sequences = await sql.query<SequenceOf>('catalog.sequences', SEQUENCES)
+  const tables = new Map<string, Table>()
+  for (const row of columns) {
+    const table = tables.get(row.table) ?? { columns: new Map(), primaryKey: [] }
+    tables.set(row.table, table)
+    table.columns.set(row.name, {
+      name: row.name,
+      sqlType: row.sqlType,
+      nullable: row.nullable,
+      hasDefault: row.hasDefault,
+      maxLength: row.maxLength,
+    })
+    if (row.keyPosition !== null) table.primaryKey[row.keyPosition - 1] = row.name
+  }
+  const facts = [...tables].map(([name, table]) => [name, ...table.columns.values()])
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify([facts, sequences]))
+    .digest('hex')
+  return { tables, sequences, fingerprint }
 }
 
 interface ColumnRow extends Column {

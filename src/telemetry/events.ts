@@ -268,6 +268,11 @@ export function removalsAllowed({ log }: Telemetry, fields: { rows: number; by: 
   log.warn(fields, 'removals beyond the budget allowed')
 }
 
+/** Staging's Koji was upgraded (or migrated) while we ran. */
+export function schemaChanged({ log }: Telemetry): void {
+  log.info("staging's schema changed")
+}
+
 /** Records of ours that were kept long enough. */
 export function rowsPruned({ log, metrics }: Telemetry, what: Pruned, rows: number): void {
   metrics.pruned.inc({ what }, rows)
