@@ -102,8 +102,7 @@ export class Verifier {
 
   #judgeSignature(message: SignedMessage, certificate: Certificate, signature: Buffer): VerifyReason | null {
     if (certificate.publicKey.asymmetricKeyType !== 'rsa') return 'key-type'
-    const key = { key: certificate.publicKey, padding: constants.RSA_PKCS1_PADDING }
-    if (!verify('sha1', Buffer.from(signedText(message), 'latin1'), key, signature)) return 'signature'
+    if (!isSignedBy(certificate, signedText(message), signature)) return 'signature'
     if (certificate.commonName === null) return 'common-name'
     const { policy, nitpicky } = this.#options
     return judgePolicy(policy, nitpicky, message.topic, certificate.commonName)
@@ -134,6 +133,15 @@ export class Verifier {
 
   #nowSeconds(): number {
     return Math.floor(this.#now() / 1000)
+  }
+}
+
+function isSignedBy(certificate: Certificate, text: string, signature: Buffer): boolean {
+  const key = { key: certificate.publicKey, padding: constants.RSA_PKCS1_PADDING }
+  try {
+    return verify('sha1', Buffer.from(text, 'latin1'), key, signature)
+  } catch {
+    return false // a key that OpenSSL cannot use
   }
 }
 
