@@ -70,14 +70,15 @@ export class DailyTask {
       await noteDone(database, task)
       return false
     }
-    if (known.doneMs >= lastDueMs(known.nowMs - this.#jitterMs, at)) return false
+    const dueMs = lastDueMs(known.nowMs - this.#jitterMs, at)
+    if (known.doneMs >= dueMs) return false
     const taken = await database.query(
       'schedule.take',
       `update staging_sync.schedule set holder = $2, taken = clock_timestamp(), seen = clock_timestamp()
-        where task = $1 and done = to_timestamp($3::double precision / 1000)
+        where task = $1 and done < to_timestamp($3::double precision / 1000)
           and (holder is null or holder = $2 or seen < clock_timestamp() - interval '${GONE_SECONDS} seconds')
        returning 1`,
-      [task, this.#holder, known.doneMs],
+      [task, this.#holder, dueMs],
     )
     return taken.length > 0
   }

@@ -3,11 +3,10 @@ import { asError, SafetyError, SyncError } from '../errors.ts'
 import { giveTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import type { Daemon } from '../staging/daemons.ts'
-import { refreshOwnedCounts } from '../staging/owned-counts.ts'
 import { driftFound, reconcileFailed, reconcileFinished, reconcileStarted } from '../telemetry/events.ts'
 import { LIVE_MS } from './crew.ts'
 import { DailyTask } from './daily-task.ts'
-import { keepTurns, RECONCILE_TASK } from './reconcile.ts'
+import { countOwned, keepTurns, RECONCILE_TASK } from './reconcile.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at whether it is due; and after one that failed (the hub is down, a person reconciles). */
@@ -39,7 +38,7 @@ export async function runReconcileLoop(
       continue
     }
     try {
-      await refreshOwnedCounts(database, engine.owner)
+      await countOwned(engine)
       await task?.run(() => reconcileOnce(world, engine, daemon, onTurn, signal))
       pauseMs = LOOK_MS
     } catch (error) {

@@ -13,7 +13,7 @@ import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import { startWork } from './start-work.ts'
-import type { World } from './world.ts'
+import type { Engine, World } from './world.ts'
 
 export { Crew, LIVE_MS } from './crew.ts'
 
@@ -59,7 +59,7 @@ export async function* runReconcile(
   await takeTurn(database, daemon)
   try {
     await startWork(engine, daemon, others)
-    await refreshOwnedCounts(database, engine.owner)
+    await countOwned(engine)
     if (allowRemovals > 0) {
       const by = { user: options.allowedBy ?? 'unknown', host: daemon.host, pid: daemon.pid }
       await grantRemovals(database, daemon.id, allowRemovals, by)
@@ -102,4 +102,11 @@ export async function keepTurns(database: Database, id: string, signal: AbortSig
     await keepTurn(database, id).catch(() => {})
     await keepGrant(database, id).catch(() => {})
   }
+}
+
+/** What is ours, once a day. Where that fails the budget of removals is its floor, until it is tried again. */
+export async function countOwned({ database, owner }: Pick<Engine, 'database' | 'owner'>): Promise<void> {
+  await refreshOwnedCounts(database, owner).catch((error: unknown) => {
+    if (!(error instanceof SyncError)) throw error
+  })
 }

@@ -33,6 +33,8 @@ const SETTLED_MS = 600_000
  */
 const CATCH_UP_STEP_MS = 600_000
 const STEP_REQUESTS = 5
+/** A step of reconcile is a whole tag, which may have hundreds of thousands of rows. */
+const RECONCILE_STEP_MS = 3_600_000
 /** The scrub looks twice at ten builds; a hub that is down is waited for, see patient-hub.ts. */
 const SCRUB_STEP_MS = 120_000
 const SCRUB_REQUESTS = 20
@@ -94,7 +96,11 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       loop('bus', () => bus.run()),
       loop('worker', () => worker.run(all)),
       loop('catch-up', () => catchUps.run(all), CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs),
-      loop('reconcile', () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all)),
+      loop(
+        'reconcile',
+        () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all),
+        RECONCILE_STEP_MS,
+      ),
       loop(
         'scrub',
         () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all),
