@@ -1,6 +1,6 @@
 import { listBuilds } from '../hub/calls-build.ts'
-import { BUILD_STATE } from '../model/records.ts'
 import type { Sql } from '../staging/database.ts'
+import { findDrafts } from '../staging/drafts.ts'
 import { newDifferences } from './differences.ts'
 import { newestFirst } from './pages.ts'
 import type { Run } from './run.ts'
@@ -47,13 +47,5 @@ async function readDrafts(sql: Sql, seedEvent: number | null): Promise<number[]>
                       and attname = 'draft' and not attisdropped) as present`,
   )
   if (column?.present !== true) return []
-  const rows = await sql.query<{ id: number }>(
-    'catchup.drafts',
-    `select coalesce(o.prod_id, b.id) as id
-       from build b left join staging_sync.owned o on o.kind = 'build' and o.staging_id = b.id
-      where b.draft and b.state = $2 and (o.prod_id is not null or b.create_event <= $1::int)
-      order by 1`,
-    [seedEvent, BUILD_STATE.complete],
-  )
-  return rows.map(({ id }) => id)
+  return findDrafts(sql, seedEvent)
 }

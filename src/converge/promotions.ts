@@ -4,6 +4,7 @@ import type { Call, ReadOptions } from '../hub/hub.ts'
 import type { Key } from '../model/key.ts'
 import type { ListedBuild } from '../model/records.ts'
 import { secondsOfTimestamp, timestampOfSeconds } from '../model/time.ts'
+import { findDrafts } from '../staging/drafts.ts'
 import type { Deps } from './deps.ts'
 
 /** How far back a promotion may lie that a message tells of now, on prod's clock. */
@@ -46,13 +47,6 @@ function promotedSince(since: string): Call<readonly ListedBuild[]> {
 /** Prod's ids of the drafts that staging has from prod. */
 async function findOwnedDrafts({ catalog, database, owner }: Deps): Promise<number[]> {
   if (!catalog.has('build', 'draft')) return []
-  const rows = await database.query<{ id: number }>(
-    'promotions.drafts',
-    `select coalesce(o.prod_id, b.id) as id
-       from build b left join staging_sync.owned o on o.kind = 'build' and o.staging_id = b.id
-      where b.draft and (o.prod_id is not null or b.create_event <= $1)
-      order by b.id desc limit $2`,
-    [owner.seedEvent ?? -1, MAX_DRAFTS],
-  )
-  return rows.map((row) => row.id)
+  const ids = await findDrafts(database, owner.seedEvent)
+  return ids.slice(-MAX_DRAFTS).reverse()
 }

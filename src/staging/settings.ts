@@ -10,8 +10,15 @@ import type { Sql, Tx } from './database.ts'
  * | `user_id`    | the Koji user that rows are created by                                         |
  * | `init_event` | staging's last event when `init` first ran: what is older was there before us  |
  * | `seed_event` | the last event that staging shares with prod; absent where nothing was copied  |
+ * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
  */
-export type SettingKey = 'id_floor' | 'user_id' | 'init_event' | 'seed_event' | `pin:${string}`
+export type SettingKey =
+  | 'drafts_read'
+  | 'id_floor'
+  | 'user_id'
+  | 'init_event'
+  | 'seed_event'
+  | `pin:${string}`
 
 export async function readSettings(sql: Sql): Promise<Map<SettingKey, string>> {
   const rows = await sql.query<{ key: SettingKey; value: string }>(

@@ -159,4 +159,13 @@ export const stagingMigrations: readonly Migration[] = [
         'Inferred removals beyond the budget that a person allowed for one reconcile (holder), and how many were made';
     `,
   },
+  {
+    id: 'staging-005-drafts',
+    sql: `
+      create table staging_sync.draft (staging_id bigint primary key);
+      comment on table staging_sync.draft is
+        'Drafts of staging that came from prod, as far as its builds were looked at (setting drafts_read): Koji has no index of them';
+      create index owned_build_applied on staging_sync.owned (applied_at) where kind = 'build';
+    `,
+  },
 ]
