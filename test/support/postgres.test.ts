@@ -62,5 +62,5 @@ it('leaves neither process nor directory when its owner is killed', async () => 
   expect(processes()).toContain(`-D ${dir}`)
   child.kill('SIGKILL')
   await expect.poll(mine, { interval: 100 }).toEqual([])
-  expect(processes()).not.toContain(dir)
+  await expect.poll(processes, { interval: 100 }).not.toContain(dir)
 })
