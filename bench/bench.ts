@@ -8,14 +8,21 @@ import { startDaemon } from './daemon.ts'
 import { measureDecoder } from './decoder.ts'
 import { measureLatency } from './latency.ts'
 import { measureQueue } from './queue.ts'
+import { measureReconcile } from './reconcile-measure.ts'
 import { machine, printResults, type Result, writeResults } from './results.ts'
+import { measureVerify } from './verify.ts'
 import { openBenchWorld } from './world.ts'
 
 async function measure(args: Arguments): Promise<Result[]> {
   const has = (part: Arguments['parts'][number]): boolean => args.parts.includes(part)
   const results: Result[] = []
   if (has('decoder')) results.push(...(await measureDecoder()))
+  if (has('verify')) results.push(...(await measureVerify()))
   if (has('queue')) results.push(...(await measureQueue()))
+  if (has('reconcile'))
+    results.push(
+      ...(await measureReconcile({ builds: 20_000, snapshotBuilds: 2_000, profileDir: args.profileDir })),
+    )
   if (!has('calls') && !has('latency') && !has('burst')) return results
   const packages = Math.max(args.messages / 10, args.samples)
   const world = await openBenchWorld({ real: args.real, packages })
