@@ -61,8 +61,8 @@ export interface Plan {
  * Diff, and if there is a difference, apply it: the one way in which versioned rows of staging change.
  *
  * The diff that is applied is that of a read inside the transaction, and there is one more look after the commit: if somebody
- * changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message named has
- * most likely changed, so it is read in the transaction at once; a sweep's key has most likely not, and is read before.
+ * changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message claimed has
+ * most likely changed, so it is read in the transaction at once; any other key has most likely not, and is read before.
  */
 export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
   const { database, queue } = deps
@@ -70,7 +70,7 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
   const keyText = formatKey(claim.key)
   const state = plan.state ?? (await readKeyState(database, keyText))
   let toProve: readonly Op[] = []
-  if (claim.priority !== 'live') {
+  if (claim.expect.length === 0) {
     const first = await plan.difference(database, state.lastApplied)
     if (isNothing(first, state)) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
     if (plan.proofs === undefined) toProve = first.removals
