@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { OutageError, SyncError } from '../errors.ts'
@@ -294,6 +295,7 @@ async function run(
   if (gate !== undefined) await gate
   sending?.maySend()
   try {
+    together(client)
     const answer =
       options.prepare === false
         ? client.query(text, values as unknown[])
@@ -303,6 +305,14 @@ async function run(
   } catch (error) {
     throw classify(error, name)
   }
+}
+
+/** What is sent before the event loop goes on goes in one write: a flight of statements is one packet, not one each. */
+function together(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
+  if (stream.writableCorked > 0) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
 }
 
 function clientConfig(options: DatabaseOptions): pg.ClientConfig {
