@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Value } from '../../src/model/value.ts'
+import { methods } from '../sim/methods.ts'
+import { credentialsIn, trespass } from '../sim/trespass.ts'
 import { readCall, writeFault, writeResponse } from './xml.ts'
 
 export interface Received {
@@ -93,6 +95,8 @@ export class TestHub {
     const body = Buffer.concat(chunks)
     const call = { ...readCall(body.toString('utf8')), headers: request.headers, bytes: body.length }
     this.received.push(call)
+    const credentials = credentialsIn(request)
+    if (credentials !== null) trespass(`a login: ${credentials}`)
     if (await this.intercept(call, response)) return
     response.setHeader('content-type', 'text/xml')
     response.end(await this.#answer(call.method, call.params))
@@ -114,6 +118,7 @@ export class TestHub {
 
   async #dispatch(method: string, params: readonly Value[]): Promise<Value> {
     if (method === '_listapi') return listApi(this.version)
+    if (method !== 'getKojiVersion' && !Object.hasOwn(methods, method)) trespass(method)
     return this.handler(method, params)
   }
 }

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await world.addTag('f43', { arches: 'x86_64' })
   await world.addTag('f44')
   await world.putExtra('f43', 'numbers', '[1, 1.0, 123456789012, true, null, "\\u017e"]')
-  hub = await startHub({ databaseUrl: database.url })
+  hub = await startHub({ databaseUrl: database.url, mayTrespass: true })
 })
 
 afterEach(() => hub.knobs.clear())
@@ -79,6 +79,39 @@ describe('a simulated hub', () => {
     expect(hub.knobs.refused).toEqual(['createTag', 'noSuch', 'getRPMChecksums'])
   })
 
+  it('records who shows a session or a password', async () => {
+    hub.knobs.clear()
+    const post = (query: string, headers: Record<string, string>) =>
+      fetch(`${hub.url}${query}`, { method: 'POST', headers, body: getTag })
+    await post('?session-id=1&session-key=2', {})
+    await post('', { 'Koji-Session-Id': '1' })
+    await post('', { Authorization: 'Basic eDp5' })
+    await post('', { 'User-Agent': 'x', Accept: 'text/xml' })
+    expect(hub.knobs.refused).toEqual([
+      'a login: session-id',
+      'a login: koji-session-id',
+      'a login: authorization',
+    ])
+  })
+
+  it('fails the run for it, unless the test said that it will', async () => {
+    const told = new Promise<unknown>((resolve) => {
+      const others = process.rawListeners('unhandledRejection')
+      process.removeAllListeners('unhandledRejection')
+      process.once('unhandledRejection', (reason) => {
+        for (const other of others) process.on('unhandledRejection', other as () => void)
+        resolve(reason)
+      })
+    })
+    const strict = await startHub({ databaseUrl: database.url })
+    try {
+      await ask(strict.url, 'login', 'me', 'secret').catch(() => {})
+      expect(await told).toMatchObject({ message: 'a simulated hub was trespassed on: login' })
+    } finally {
+      await strict.close()
+    }
+  })
+
   it('refuses a request of more than 4 MiB, and another method than POST', async () => {
     await expect(ask(hub.url, 'getTag', 'x'.repeat(4 * 1024 * 1024))).rejects.toMatchObject({
       message: 'Request too long',
@@ -87,7 +120,7 @@ describe('a simulated hub', () => {
   })
 
   it('says through _listapi which arguments it knows, as its version has them', async () => {
-    const old = await startHub({ databaseUrl: database.url, version: '1.30.0' })
+    const old = await startHub({ databaseUrl: database.url, version: '1.30.0', mayTrespass: true })
     try {
       const names = ((await ask(old.url, '_listapi')) as Struct[]).map((method) => method.name)
       expect(names).not.toContain('getRPMChecksums')

@@ -5,6 +5,7 @@ import { versionNumber } from './api.ts'
 import { dispatch } from './dispatch.ts'
 import { HubSession, hubPool } from './hub-session.ts'
 import { Knobs, type Trouble } from './knobs.ts'
+import { credentialsIn } from './trespass.ts'
 import { decodeCall } from './wire-decode.ts'
 import { encodeFault, encodeResponse } from './wire-encode.ts'
 import { Fault, faultCode } from './wire-value.ts'
@@ -17,6 +18,8 @@ export interface HubOptions {
   version?: string
   /** What getKojiVersion says, if something else. */
   kojiVersion?: string
+  /** The test itself calls what a reader must not: it is only recorded. Else it fails the run (trespass.ts). */
+  mayTrespass?: boolean
 }
 
 /** A running hub: XML-RPC over HTTP on a free port of 127.0.0.1. */
@@ -35,7 +38,7 @@ export async function startHub(options: HubOptions): Promise<SimulatedHub> {
   const version = options.version ?? '1.35.0'
   const hub = {
     pool: hubPool(options.databaseUrl),
-    knobs: new Knobs(),
+    knobs: new Knobs({ mayTrespass: options.mayTrespass ?? false }),
     version: versionNumber(version),
     kojiVersion: options.kojiVersion ?? (version === '1.35.0' || version === 'HEAD' ? '1.35.3' : version),
     running: 0,
@@ -72,6 +75,8 @@ async function serve(hub: Hub, request: IncomingMessage, response: ServerRespons
   knobs.maxConcurrent = Math.max(knobs.maxConcurrent, ++hub.running)
   try {
     const chunks: Buffer[] = []
+    const credentials = credentialsIn(request)
+    if (credentials !== null) knobs.refuse(`a login: ${credentials}`)
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
     if (request.method !== 'POST') {

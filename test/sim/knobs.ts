@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CallLog, isRowList } from './dispatch.ts'
+import { trespass } from './trespass.ts'
 import type { Struct, Value } from './wire-value.ts'
 
 /** Ways in which a hub, or what stands before it, fails. */
@@ -36,11 +37,16 @@ export class Knobs implements CallLog {
   maxConcurrent = 0
   /** All calls in order. */
   readonly calls: { method: string; params: Value[] }[] = []
-  /** Methods that a read-only client must not call, and was refused. */
+  /** What a read-only client must not do: methods, and logins. Fails the run, unless the test said that it may. */
   readonly refused: string[] = []
+  readonly #mayTrespass: boolean
   readonly #troubles: Trouble[] = []
   readonly #drops = new Map<string, (row: Struct) => boolean>()
   readonly #before = new Map<string, () => Promise<void>>()
+
+  constructor(options: { mayTrespass: boolean }) {
+    this.#mayTrespass = options.mayTrespass
+  }
 
   /** The next `count` requests fail that way. */
   failNext(trouble: Trouble, count = 1): void {
@@ -81,6 +87,7 @@ export class Knobs implements CallLog {
 
   refuse(method: string): void {
     this.refused.push(method)
+    if (!this.#mayTrespass) trespass(method)
   }
 
   alter(method: string, answer: Value): Value {
