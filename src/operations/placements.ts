@@ -1,5 +1,6 @@
 import type { PlacementChoice } from '../converge/deps.ts'
 import { ConfigError } from '../errors.ts'
+import { DEFAULT_VOLUME } from '../model/paths.ts'
 import type { Placement, PlacementMode } from '../storage/placement.ts'
 import { placementChoice, type RuleText } from '../storage/rules.ts'
 
@@ -44,7 +45,15 @@ export class Placements implements PlacementChoice {
     return this.byMode(mode ?? 'volume')
   }
 
-  stagingVolume(_placement: Placement, prodVolume: string): string {
-    return Object.hasOwn(this.#volumes, prodVolume) ? (this.#volumes[prodVolume] as string) : prodVolume
+  /**
+   * Each mode has volumes of its own, so that a build whose mode changes moves as one does whose volume changes: nothing has to become
+   * a directory where a link stood. A snapshot of prod's tree has prod's volumes.
+   */
+  stagingVolume({ mode }: Placement, prodVolume: string): string {
+    if (mode === 'in-place') return prodVolume
+    const mapped = Object.hasOwn(this.#volumes, prodVolume)
+      ? (this.#volumes[prodVolume] as string)
+      : prodVolume
+    return mode === 'volume' || mapped === DEFAULT_VOLUME ? mapped : `${mapped}-${mode}`
   }
 }

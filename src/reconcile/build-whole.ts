@@ -141,10 +141,11 @@ async function fileFaults(prod: ProdBuild, placement: Placement, stagingVolume: 
     release: build.release,
     prodVolume: build.volumeName,
     stagingVolume,
+    files: filesOfBuild(prod),
     withoutFiles: rpms.length === 0 && archives.every(({ archive }) => archive.metadataOnly),
   }
   const link = (await placement.isPlaced(placed)) ? [] : [`not placed on volume ${stagingVolume}`]
-  const faults = await placement.inspect(placed, filesOfBuild(prod))
+  const faults = await placement.inspect(placed)
   const texts = faults.map(({ path, fault }) => `${path === '' ? 'its directory' : path}: ${fault}`)
   const more = texts.length > SHOWN_FILES ? [`and ${texts.length - SHOWN_FILES} more`] : []
   return [...link, ...texts.slice(0, SHOWN_FILES), ...more]

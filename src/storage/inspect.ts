@@ -22,7 +22,7 @@ export async function inspectFiles(
     metadata ??= readMetadata(tree, directory)
     for (const names of (await metadata).get(file.path.at(-1) ?? '') ?? []) {
       const path = [...file.path.slice(0, -1), ...names, file.path.at(-1) ?? '']
-      const there = await inspectOne(tree, directory, { ...file, path })
+      const there = await inspectOne(tree, directory, { path, size: file.size })
       if (there?.fault !== 'missing') return there
     }
     return fault
@@ -35,7 +35,11 @@ export async function inspectFiles(
   return faults
 }
 
-async function inspectOne(tree: TreeReader, directory: string, file: BuildFile): Promise<FileFault | null> {
+async function inspectOne(
+  tree: TreeReader,
+  directory: string,
+  file: Pick<BuildFile, 'path' | 'size'>,
+): Promise<FileFault | null> {
   const path = file.path.join('/')
   try {
     const found = await tree.stat(`${directory}/${path}`)

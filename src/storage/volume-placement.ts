@@ -1,12 +1,11 @@
 import { AgainError, KeyError, OutageError } from '../errors.ts'
-import type { BuildFile } from '../model/build-files.ts'
 import { type BuildPlace, buildDir, checkedPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { isErrno, meaningOf, orNull } from './errno.ts'
 import { TreeReader, TreeWriter } from './files.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts, putLink, takeBackLink } from './links.ts'
-import type { FileFault, PlacedBuild, Placement } from './placement.ts'
+import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
 import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
@@ -89,16 +88,19 @@ export class VolumePlacement implements Placement {
   }
 
   /** Looked at in the mount: where the link leads may have another name on this host. */
-  inspect(build: PlacedBuild, files: readonly BuildFile[]): Promise<readonly FileFault[]> {
+  inspect(build: PlacedBuild): Promise<readonly FileFault[]> {
     return this.#explained(async () => {
       const { prodTopdir } = this.#options
       const source = await findSource(this.#prod, prodTopdir, prodPlace(build))
-      if (source === null) return files.length === 0 ? [] : [{ path: '', fault: 'missing' }]
-      return inspectFiles(this.#prod, buildDir(prodTopdir, source.place), files)
+      if (source === null) return build.files.length === 0 ? [] : [{ path: '', fault: 'missing' }]
+      return inspectFiles(this.#prod, buildDir(prodTopdir, source.place), build.files)
     })
   }
 
-  remove(build: PlacedBuild, successor?: PlacedBuild): Promise<{ readonly left: readonly string[] }> {
+  /** The one link leads to all that prod has. */
+  async tidy(): Promise<void> {}
+
+  remove(build: PlacedSpot, successor?: PlacedSpot): Promise<{ readonly left: readonly string[] }> {
     return this.#explained(async () =>
       removePlaced({
         files: this.#staging,
@@ -252,11 +254,11 @@ export class VolumePlacement implements Placement {
   }
 }
 
-function prodPlace(build: PlacedBuild): BuildPlace {
+function prodPlace(build: PlacedSpot): BuildPlace {
   return checkedPlace({ ...build, volume: build.prodVolume })
 }
 
-function stagingPlace(build: PlacedBuild): BuildPlace {
+function stagingPlace(build: PlacedSpot): BuildPlace {
   if (build.stagingVolume !== DEFAULT_VOLUME) return checkedPlace({ ...build, volume: build.stagingVolume })
   const text = `build ${build.buildId}: placement volume needs a staging volume other than DEFAULT; see prod.volumes`
   throw new KeyError('STORAGE_VOLUME_DEFAULT', text)

@@ -58,6 +58,7 @@ export function aBuild(changes: Partial<PlacedBuild> = {}): PlacedBuild {
     prodVolume: 'DEFAULT',
     stagingVolume: 'prod',
     withoutFiles: false,
+    files: [],
     ...changes,
   }
 }

@@ -72,6 +72,7 @@ export async function applyBuild(deps: Deps, work: BuildWork): Promise<Converged
   }
   await afterCommit(deps, work.claim, async () => {
     await removeFormer(deps, work, written.former)
+    if (!first.ownTree) await work.placement.tidy(placeOf(work))
     await lookOnceMore(deps, work, written)
   })
   const outcome = endOf(written.rows, written.clashes, written.stopped)

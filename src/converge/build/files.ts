@@ -1,3 +1,4 @@
+import { filesOfBuild } from '../../model/build-files.ts'
 import type { Expectation } from '../../model/outcome.ts'
 import { draftRelease } from '../../model/paths.ts'
 import type { Claim } from '../../queue/queue.ts'
@@ -8,7 +9,7 @@ import {
   type PlacementRecord,
   takeAway,
 } from '../../staging/placements.ts'
-import type { PlacedBuild } from '../../storage/placement.ts'
+import type { PlacedBuild, PlacedSpot } from '../../storage/placement.ts'
 import type { Deps } from '../deps.ts'
 import { afterCommit } from './after-commit.ts'
 import type { BuildWork } from './content.ts'
@@ -24,6 +25,8 @@ export function placeOf(work: BuildWork): Place {
     ...names,
     ...volumes,
     buildId: build.id,
+    // Only a placement with files of its own must be able to name them.
+    files: work.placement.mode === 'volume' ? [] : filesOfBuild(work.prod),
     withoutFiles: rpms.length === 0 && archives.every(({ archive }) => archive.metadataOnly),
     record: { ...names, ...volumes, prodBuildId: build.id, mode: work.placement.mode },
   }
@@ -45,7 +48,9 @@ export function formerPlaces(work: BuildWork, places: readonly PlacementRecord[]
 /** True when the record of where the files belong says that they stand. */
 export function isConfirmed(work: BuildWork, places: readonly PlacementRecord[]): boolean {
   const now = placeOf(work)
-  return places.some((place) => isSamePlace(place, now) && place.state === 'placed')
+  return places.some(
+    (place) => isSamePlace(place, now) && place.mode === work.placement.mode && place.state === 'placed',
+  )
 }
 
 function isSamePlace(place: PlacementRecord, now: Place): boolean {
@@ -77,10 +82,10 @@ export async function removeFormer(
 export async function removePlaces(
   deps: Deps,
   places: readonly PlacementRecord[],
-  successor?: PlacedBuild,
+  successor?: PlacedSpot,
 ): Promise<void> {
   for (const place of places) {
-    const before = { ...place, buildId: place.prodBuildId, withoutFiles: false }
+    const before = { ...place, buildId: place.prodBuildId }
     await takeAway(deps.database, place, () => deps.placement.byMode(place.mode).remove(before, successor))
   }
 }
