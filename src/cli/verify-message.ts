@@ -14,7 +14,7 @@ INPUT
 
 OUTPUT
   one JSON object a line: {"name", "verdict", "reason"}; verdict is valid or invalid, reason null when valid.
-  Reason "input": the line is no such object; "gpg": a GnuPG signature, which is not supported. Neither could be judged.`
+  Reason "input": the line is no such object; "gpg": a GnuPG signature, and no gpg or key ring to check it with. Neither could be judged.`
 
 interface Flags {
   readonly ca: string
@@ -22,6 +22,8 @@ interface Flags {
   readonly policy?: string
   readonly nitpicky: boolean
   readonly backends: JudgeOptions['backends']
+  readonly gpgHome?: string
+  readonly validation: boolean
 }
 
 /** The command `verify-message`; needs no configuration. */
@@ -39,6 +41,11 @@ export function verifyMessageCommand(
     .option('--backends <names>', 'kinds of signatures that count, with commas: x509, gpg', readBackends, [
       'x509',
     ] as const)
+    .option('--gpg-home <directory>', "GnuPG's key ring, for backend gpg; needs gpg")
+    .option(
+      '--no-validation',
+      "judge as with fedmsg's validate_signatures = False: whatever can be read is valid",
+    )
     .allowExcessArguments(false)
     .addHelpText('after', HELP)
     .addHelpText('after', exitStatusHelp([EXIT.ok, EXIT.error, EXIT.usage, EXIT.config]))
@@ -50,6 +57,8 @@ export function verifyMessageCommand(
         policyFile: flags.policy ?? null,
         nitpicky: flags.nitpicky,
         backends: flags.backends,
+        gpgHome: flags.gpgHome ?? null,
+        validateSignatures: flags.validation,
       })
       const input = file === '-' ? out.stdin : createReadStream(file)
       done(await judgeLines(input, file, judge, out.stdout))

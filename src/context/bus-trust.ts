@@ -1,6 +1,8 @@
+import { gpgVerifier } from '../bus/signature/gpg.ts'
 import { readPolicyFile } from '../bus/signature/policy-file.ts'
 import { Refused } from '../bus/signature/refused.ts'
 import { type TrustRead, TrustStore } from '../bus/signature/trust-store.ts'
+import { judgeUnchecked } from '../bus/signature/unchecked.ts'
 import { Verifier } from '../bus/signature/verifier.ts'
 import type { Trust } from '../bus/x509/trust.ts'
 import type { Config } from '../config/config.ts'
@@ -27,10 +29,12 @@ export function createVerifier(config: Config, telemetry: Telemetry, step: Step)
 
 /** The same without a configuration, for messages from anywhere. Throws ConfigError BUS_POLICY. */
 export function createJudge(options: JudgeOptions, step: Step): JudgeMessage {
-  const { ca, crl, policyFile, nitpicky, backends } = options
+  const { ca, crl, policyFile, nitpicky, backends, gpgHome } = options
+  if (!options.validateSignatures) return async ({ path, body }) => judgeUnchecked(path, body)
   const policy = policyFile === null ? new Map() : readPolicyFile(policyFile, '--policy')
   const trusted = new TrustStore({ ca, crl, step, onRead: () => {} })
-  const verifier = new Verifier({ trusted, policy, nitpicky, backends })
+  const verifyGpg = gpgHome === null ? undefined : gpgVerifier(gpgHome)
+  const verifier = new Verifier({ trusted, policy, nitpicky, backends, verifyGpg })
   return ({ topic, body, path }) =>
     path === 'bus' ? verifier.verify(topic, body) : verifier.verifyDatagrepper(body)
 }

@@ -9,6 +9,10 @@ export interface JudgeOptions {
   readonly policyFile: string | null
   readonly nitpicky: boolean
   readonly backends: readonly ('x509' | 'gpg')[]
+  /** The directory of GnuPG's key ring; null: signatures of GnuPG cannot be judged. */
+  readonly gpgHome: string | null
+  /** false: fedmsg's `validate_signatures` is off, and every message that can be read is valid. */
+  readonly validateSignatures: boolean
 }
 
 /** A message as it was on the wire, and the way that it came. */

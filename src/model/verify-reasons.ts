@@ -16,7 +16,7 @@ export const VERIFY_REASONS = [
   'unsigned',
   /** `crypto` is none that we know, or not one that is allowed */
   'backend',
-  /** a GnuPG signature, allowed, but not supported here */
+  /** a GnuPG signature, allowed, but GnuPG or its key ring is not to be had */
   'gpg',
   'signature-missing',
   'certificate-missing',

@@ -18,13 +18,15 @@ function file(...lines: unknown[]): string {
 }
 
 function flags(name: string): string[] {
-  const { ca, crl, policy, nitpicky, backends } = CONFIGS[name] ?? CONFIGS.default ?? fail()
+  const { ca, crl, policy, nitpicky, backends, validate_signatures } =
+    CONFIGS[name] ?? CONFIGS.default ?? fail()
   const pki = (one: string): string => join(SIGNED, 'pki', one)
   return [
     ...['--ca', pki(ca), '--backends', backends.join(',')],
     ...(crl === null ? [] : ['--crl', pki(crl)]),
     ...(policy === null ? [] : ['--policy', join(SIGNED, policy)]),
     ...(nitpicky ? ['--nitpicky'] : []),
+    ...(validate_signatures === false ? ['--no-validation'] : []),
   ]
 }
 
@@ -36,7 +38,16 @@ const named = (name: string) => VECTORS.find((one) => one.name === name) ?? fail
 
 describe('verify-message', () => {
   it('prints the verdict of the reference for each line, and ends with 0', async () => {
-    for (const config of ['default', 'nitpicky', 'nopolicy', 'nocrl', 'crl-forged', 'ca-missing-file']) {
+    const configs = [
+      'default',
+      'nitpicky',
+      'nopolicy',
+      'nocrl',
+      'crl-forged',
+      'ca-missing-file',
+      'no-validation',
+    ]
+    for (const config of configs) {
       const vectors = VECTORS.filter((one) => one.config === config)
       const { code, stdout } = await runHere(['verify-message', ...flags(config), file(...vectors)])
       const verdicts = stdout
@@ -56,6 +67,18 @@ describe('verify-message', () => {
     const line = { ...rest, wire_body_b64: Buffer.from(body).toString('base64') }
     const { code, stdout } = await runHere(['verify-message', ...flags('default'), file('', line, '')])
     expect([code, stdout]).toEqual([0, '{"name":"en-plain","verdict":"valid","reason":null}\n'])
+  })
+
+  it('without validation takes whatever can be read, as the reference does', async () => {
+    const bodies = ['[]', '{"a": 1}', 'null', '{', '\ufeff{}']
+    const lines = bodies.map((body) => ({ wire_topic: 't', wire_body: body }))
+    const path = file(...lines, { path: 'datagrepper', wire_body: '[]' })
+    const { stdout } = await runHere(['verify-message', ...flags('no-validation'), path])
+    const reasons = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).reason)
+    expect(reasons).toEqual([null, null, null, 'json', 'json', 'not-an-object'])
   })
 
   it('ends with 1 when a line is no message, or has a signature that cannot be judged', async () => {

@@ -16,14 +16,14 @@ export interface SignedMessage {
  * envelope that nobody signed (fedmsg/consumers `validate`). Throws Refused.
  */
 export function readBusMessage(wireTopic: string, body: Uint8Array): SignedMessage {
-  const message = readMessage(decodeText(body), (members) => members)
+  const message = readMessage(body, (members) => members)
   if (message.topic !== wireTopic) throw new Refused('topic-mismatch')
   return message
 }
 
 /** Reads an item of datagrepper's answer; it comes by no topic of its own. Throws Refused. */
 export function readDatagrepperItem(body: Uint8Array): SignedMessage {
-  return readMessage(decodeText(body), undoDatagrepper)
+  return readMessage(body, undoDatagrepper)
 }
 
 /** What is signed: everything but the credentials of the top level, as one text of ASCII. */
@@ -32,8 +32,13 @@ export function signedText({ members }: SignedMessage): string {
   return canonicalText(rest)
 }
 
-function readMessage(text: string, undo: (members: Struct) => Struct): SignedMessage {
-  const value = parse(text)
+/** Any JSON as it was sent. Throws Refused `utf8`, `json`. */
+export function readJson(body: Uint8Array): Value {
+  return parse(decodeText(body))
+}
+
+function readMessage(body: Uint8Array, undo: (members: Struct) => Struct): SignedMessage {
+  const value = readJson(body)
   if (!isStruct(value)) throw new Refused('not-an-object')
   const members = undo(value)
   // Anything but a text is unequal to every topic of the wire.

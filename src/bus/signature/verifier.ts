@@ -4,6 +4,8 @@ import type { Struct } from '../../model/value.ts'
 import type { VerifyReason } from '../../model/verify-reasons.ts'
 import { Certificate } from '../x509/certificate.ts'
 import type { Trust } from '../x509/trust.ts'
+import { canonicalText } from './canonical.ts'
+import type { VerifyGpg } from './gpg.ts'
 import { judgePolicy, type RoutingPolicy } from './policy.ts'
 import { decodeMember } from './python-base64.ts'
 import { Refused } from './refused.ts'
@@ -24,8 +26,9 @@ export interface VerifierOptions {
   readonly policy: RoutingPolicy
   /** Topics that the policy does not list are for nobody. */
   readonly nitpicky: boolean
-  /** Those that are allowed; `gpg` is known, but not supported. */
+  /** Those that are allowed; `gpg` needs `verifyGpg`. */
   readonly backends: readonly Backend[]
+  readonly verifyGpg?: VerifyGpg | undefined
   /** This host's clock, milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -65,23 +68,35 @@ export class Verifier {
   async #verdict(read: () => SignedMessage): Promise<VerifyReason | null> {
     try {
       const message = read()
-      this.#chooseBackend(message.members)
-      return await this.#verifyX509(message)
+      const backend = this.#chooseBackend(message.members)
+      return backend === 'gpg' ? await this.#verifyGpg(message) : await this.#verifyX509(message)
     } catch (error) {
       if (error instanceof Refused) return error.reason
       throw error
     }
   }
 
-  /** Messages before fedmsg 0.7.2 do not name theirs. Throws Refused unless it is x509 and allowed. */
-  #chooseBackend(members: Struct): void {
+  /** Messages before fedmsg 0.7.2 do not name theirs. Throws Refused unless it is known and allowed. */
+  #chooseBackend(members: Struct): Backend {
     const named = members.crypto
     const guess = 'certificate' in members ? 'x509' : 'signature' in members ? 'gpg' : null
     const backend = named === undefined ? guess : named
     if (backend === null && named === undefined) throw new Refused('unsigned')
     if (backend !== 'x509' && backend !== 'gpg') throw new Refused('backend')
     if (!this.#options.backends.includes(backend)) throw new Refused('backend')
-    if (backend === 'gpg') throw new Refused('gpg')
+    return backend
+  }
+
+  /** Signs the member `msg` alone, and has no policy: who is in the key ring may send everything. */
+  async #verifyGpg({ members }: SignedMessage): Promise<VerifyReason | null> {
+    const { verifyGpg } = this.#options
+    if (verifyGpg === undefined) return 'gpg'
+    const { signature, msg } = members
+    if (signature === undefined) throw new Refused('signature-missing')
+    const signatureBytes = decodeMember(signature, 'signature-format')
+    if (msg === undefined) return 'signature'
+    const isGood = await verifyGpg(Buffer.from(canonicalText(msg), 'latin1'), signatureBytes)
+    return isGood === null ? 'gpg' : isGood ? null : 'signature'
   }
 
   async #verifyX509(message: SignedMessage): Promise<VerifyReason | null> {
