@@ -1,7 +1,5 @@
 import { BUILD_STATE } from '../model/records.ts'
 import type { Sql } from '../staging/database.ts'
-import { type KeyState, keyStateOf } from '../staging/key-state.ts'
-import { findOwned } from '../staging/owned.ts'
 import type { Owner } from './deps.ts'
 
 /** A build as prod names it. */
@@ -22,7 +20,7 @@ export function findBuilds(
   owner: Owner,
   refs: readonly BuildRef[],
 ): Promise<Map<number, FoundBuild>> {
-  return find(sql, 'identify.builds', `${ROWS} and ${AS_APPLIED}`, owner, refs)
+  return find(sql, 'identify.builds', `${BUILD_ROWS} where ${AS_APPLIED}`, owner, refs)
 }
 
 /** Staging's ids of a build of prod's and of its package. */
@@ -40,22 +38,31 @@ export function findBuildRows(
   owner: Owner,
   refs: readonly BuildRef[],
 ): Promise<Map<number, FoundBuild>> {
-  return find(sql, 'identify.build-rows', ROWS, owner, refs)
+  return find(sql, 'identify.build-rows', BUILD_ROWS, owner, refs)
 }
 
-const ROWS = `
-  select r.id as prod_id, b.id as staging_id, b.pkg_id as package_id
-    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r(id, name, version, release)
+/** SQL of prod's builds, whose names are the arrays of these parameters, as staging has them: `prod_id`, and row `b`. */
+export function buildRowsOf(
+  ids: string,
+  names: string,
+  versions: string,
+  releases: string,
+  seed: string,
+): string {
+  return `unnest(${ids}::bigint[], ${names}::text[], ${versions}::text[], ${releases}::text[]) as r(id, name, version, release)
     left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
     join build b on b.id = coalesce(o.staging_id, r.id)
-   where (o.prod_id is not null
-          or (b.create_event <= $5::bigint and b.version = r.version and b.release = r.release
+     and (o.prod_id is not null
+          or (b.create_event <= ${seed}::bigint and b.version = r.version and b.release = r.release
               and b.pkg_id = (select p.id from package p where p.name = r.name)
               and not exists (select 1 from staging_sync.owned x where x.kind = 'build' and x.staging_id = b.id)))`
+}
 
 /** The event is the one of the record (base.ts `Base`); a record without one says nothing of it. */
-const AS_APPLIED = `b.state = ${BUILD_STATE.complete}
-   and coalesce(substring(o.digest from '"event":([0-9]+)')::bigint, b.create_event) = b.create_event`
+export const AS_APPLIED = `(b.state = ${BUILD_STATE.complete}
+   and coalesce(substring(o.digest from '"event":([0-9]+)')::bigint, b.create_event) = b.create_event)`
+
+const BUILD_ROWS = `select r.id as prod_id, b.id as staging_id, b.pkg_id as package_id from ${buildRowsOf('$1', '$2', '$3', '$4', '$5')}`
 
 async function find(
   sql: Sql,
@@ -84,37 +91,21 @@ export interface FoundTag {
   readonly sideTag: boolean
 }
 
-/** $1 the tag's id in prod, $2 the seed's event. */
-const TAG = `
+/** SQL of a `FoundTag`: $1 the tag's id in prod, $2 the seed's event. */
+export const FIND_TAG = `
   select t.id as "stagingId", t.name,
          exists (select 1 from tag_extra e
                   where e.tag_id = t.id and e.active and e.key = 'sidetag' and e.value = 'true') as "sideTag"
     from (select max(staging_id) as id from staging_sync.owned where kind = 'tag' and prod_id = $1::bigint) o
-    join tag t on t.id = coalesce(o.id, $1)
+    join tag t on t.id = coalesce(o.id, $1::bigint)
    where o.id is not null
       or (exists (select 1 from tag_config c where c.tag_id = t.id and c.create_event <= $2::bigint)
           and not exists (select 1 from staging_sync.owned x where x.kind = 'tag' and x.staging_id = t.id))`
 
 /** Staging's row of a prod tag that came from prod, by record or with the seed; null: staging has no such tag of prod's. */
 export async function findTag(sql: Sql, owner: Owner, tagId: number): Promise<FoundTag | null> {
-  const [row] = await sql.query<FoundTag>('identify.tag', TAG, [tagId, owner.seedEvent])
+  const [row] = await sql.query<FoundTag>('identify.tag', FIND_TAG, [tagId, owner.seedEvent])
   return row ?? null
-}
-
-/** `findTag` and the state of a key of something in that tag, in one statement. */
-export async function findTagAndState(
-  sql: Sql,
-  owner: Owner,
-  { tagId, keyText }: { tagId: number; keyText: string },
-): Promise<{ tag: FoundTag | null; state: KeyState }> {
-  const [row] = await sql.query<KeyState & (FoundTag | { stagingId: null })>(
-    'identify.tag-and-state',
-    `select s.*, t.* from (${keyStateOf('$3')}) s left join (${TAG}) t on true`,
-    [tagId, owner.seedEvent, keyText],
-  )
-  if (row === undefined) return { tag: null, state: { lastApplied: null, clashesOpen: false } }
-  const { lastApplied, clashesOpen, ...tag } = row
-  return { tag: tag.stagingId === null ? null : tag, state: { lastApplied, clashesOpen } }
 }
 
 /** Prod's builds that policy keeps out of staging, by the clashes of their own keys: their place in owned tags stays empty. */
@@ -129,22 +120,26 @@ export async function heldBuilds(sql: Sql, buildIds: readonly number[]): Promise
 }
 
 /**
- * Staging's id of a prod package; null: staging has none. Koji never renames nor deletes packages. Without a record it must
- * have come with the seed: a build or a list entry that is as old shows that (a package has no event), and no other package of
- * prod's has it.
+ * SQL of staging's id of a prod package, null where staging has none; both parameters are bigints. Koji never renames nor
+ * deletes packages. Without a record it must have come with the seed: a build or a list entry that is as old shows that (a
+ * package has no event), and no other package of prod's has it.
  */
-export async function findPackage(sql: Sql, owner: Owner, packageId: number): Promise<number | null> {
-  const owned = (await findOwned(sql, 'package', [packageId])).get(packageId)
-  if (owned !== undefined) return owned.stagingId
-  if (owner.seedEvent === null) return null
-  const rows = await sql.query<{ id: number }>(
-    'identify.seeded_package',
-    `select p.id from package p
-      where p.id = $1
+export function packageOf(packageId: string, seed: string): string {
+  return `coalesce(
+    (select o.staging_id from staging_sync.owned o where o.kind = 'package' and o.prod_id = ${packageId}),
+    (select p.id from package p
+      where p.id = ${packageId}
         and not exists (select 1 from staging_sync.owned o where o.kind = 'package' and o.staging_id = p.id)
-        and (exists (select 1 from build b where b.pkg_id = p.id and b.create_event <= $2::bigint)
-             or exists (select 1 from tag_packages l where l.package_id = p.id and l.create_event <= $2::bigint))`,
+        and (exists (select 1 from build b where b.pkg_id = p.id and b.create_event <= ${seed})
+             or exists (select 1 from tag_packages l where l.package_id = p.id and l.create_event <= ${seed}))))`
+}
+
+/** Staging's id of a prod package; null: staging has none. */
+export async function findPackage(sql: Sql, owner: Owner, packageId: number): Promise<number | null> {
+  const [row] = await sql.query<{ id: number | null }>(
+    'identify.package',
+    `select ${packageOf('$1::bigint', '$2::bigint')} as id`,
     [packageId, owner.seedEvent],
   )
-  return rows[0]?.id ?? null
+  return row?.id ?? null
 }

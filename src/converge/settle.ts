@@ -1,6 +1,6 @@
 import { formatKey } from '../model/key.ts'
 import type { Expectation, Outcome } from '../model/outcome.ts'
-import type { Claim } from '../queue/queue.ts'
+import { type Claim, isFenceBusy } from '../queue/queue.ts'
 import { type AdoptedRow, recordAdopted } from '../staging/adopted.ts'
 import { recordClashes, resolveClashes } from '../staging/clashes.ts'
 import type { Sql, Tx } from '../staging/database.ts'
@@ -51,10 +51,46 @@ export interface Plan {
   readonly whole?: boolean
   /** Reads staging and diffs. Called before the transaction, inside it, and after. `lastApplied` is the newest prod event applied before. */
   difference(sql: Sql, lastApplied: number | null): Promise<Difference>
-  /** Proofs of removals, where prod has told them already. */
-  readonly proofs?: Proofs
-  /** Asks prod for the proofs of removals; asked only when there are any, and none are known. */
+  /** Asks prod for the proofs of removals; asked only when there are any. */
   prove(removals: readonly Op[], lastApplied: number | null): Promise<Proofs | LeftAlone>
+}
+
+/** What is to be done, by one read of staging. */
+export interface Reading extends Pick<Plan, 'tagIds' | 'prodEvent' | 'whole'> {
+  readonly state: KeyState
+  readonly difference: Difference
+  /** of removals, where prod has told them already */
+  readonly proofs?: Proofs | null
+}
+
+/** There is nothing to apply: how the round ends instead. It may ask prod, and is called outside of any transaction. */
+export interface Stop {
+  readonly stop: () => Promise<Converged>
+}
+
+export interface Work {
+  readonly claim: Claim
+  readonly unmet: readonly Expectation[]
+  /** Reads staging. Called before the transaction, inside it, and after, when `after` is true. */
+  read(sql: Sql, after: boolean): Promise<Reading | Stop>
+  /** Asks prod for the proofs of removals; asked only when there are any, and none are known. */
+  prove(lastApplied: number | null, removals: readonly Op[]): Promise<Proofs | LeftAlone>
+}
+
+/** `settleReading` for keys whose difference alone is read anew. */
+export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
+  const { claim, unmet } = plan
+  const state = plan.state ?? (await readKeyState(deps.database, formatKey(claim.key)))
+  return settleReading(deps, {
+    claim,
+    unmet,
+    read: async (sql, after) => ({
+      ...plan,
+      state,
+      difference: await plan.difference(sql, after ? plan.prodEvent : state.lastApplied),
+    }),
+    prove: (lastApplied, removals) => plan.prove(removals, lastApplied),
+  })
 }
 
 /**
@@ -64,84 +100,112 @@ export interface Plan {
  * changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message claimed has
  * most likely changed, so it is read in the transaction at once; any other key has most likely not, and is read before.
  */
-export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
+export async function settleReading(deps: Deps, work: Work): Promise<Converged> {
   const { database, queue } = deps
-  const { claim, unmet } = plan
-  const keyText = formatKey(claim.key)
-  const state = plan.state ?? (await readKeyState(database, keyText))
-  let toProve: readonly Op[] = []
+  const { claim, unmet } = work
+  let toProve: ToProve | null = null
   if (claim.expect.length === 0) {
-    const first = await plan.difference(database, state.lastApplied)
-    if (isNothing(first, state)) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
-    if (plan.proofs === undefined) toProve = first.removals
+    const first = await work.read(database, false)
+    if ('stop' in first) return first.stop()
+    if (isNothing(first)) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
+    toProve = unproved(first)
   }
-  let proofs = plan.proofs ?? null
+  let proofs: Proofs | null = null
+  let isQuick = true
   for (;;) {
-    if (toProve.length > 0) {
-      const proved = await plan.prove(toProve, state.lastApplied)
+    if (toProve !== null) {
+      const proved = await work.prove(toProve.lastApplied, toProve.removals)
       if (typeof proved !== 'function') return { ...skipped(proved.leftAlone), unmet }
       proofs = proved
     }
-    const attempt = { keyText, state, proofs }
-    const result = await database.transaction('converge', (tx) => apply(tx, deps, plan, attempt))
+    const attempt = { proofs, isQuick }
+    const result = await database
+      .transaction('converge', (tx) => apply(tx, deps, work, attempt))
+      .catch((error: unknown) => {
+        if (!isFenceBusy(error)) throw error
+        return 'busy' as const
+      })
+    if (result === 'busy') {
+      isQuick = false
+      toProve = null
+      continue
+    }
     if (result === 'nothing') return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
-    if ('toProve' in result) {
-      toProve = result.toProve
+    if ('stop' in result) return result.stop()
+    if ('removals' in result) {
+      toProve = result
       continue
     }
     if (result.stopped === 0 && result.rows > 0) {
-      const after = await plan.difference(database, plan.prodEvent)
-      if (after.ops.length > 0) await queue.mark([{ key: claim.key, priority: claim.priority }])
+      const after = result.after ?? (await work.read(database, true))
+      if ('stop' in after || after.difference.ops.length > 0)
+        await queue.mark([{ key: claim.key, priority: claim.priority }])
     }
     return { outcome: outcomeOf(result), unmet, fenced: true }
   }
 }
 
-interface Attempt {
-  readonly keyText: string
-  readonly state: KeyState
-  /** null: prod was not asked */
-  readonly proofs: Proofs | null
+/** Removals that prod must be asked about. */
+interface ToProve {
+  readonly lastApplied: number | null
+  readonly removals: readonly Op[]
+}
+
+function unproved({ difference, proofs, state }: Reading): ToProve | null {
+  const { removals } = difference
+  return removals.length === 0 || proofs != null ? null : { lastApplied: state.lastApplied, removals }
 }
 
 /** Nothing is written when there is nothing to do, or when prod must be asked for proofs first. */
 async function apply(
   tx: Tx,
   deps: Deps,
-  plan: Plan,
-  { keyText, state, proofs }: Attempt,
-): Promise<Result | 'nothing' | { readonly toProve: readonly Op[] }> {
-  const now = await plan.difference(tx, state.lastApplied)
-  if (isNothing(now, state)) return 'nothing'
-  if (proofs === null && now.removals.length > 0) return { toProve: now.removals }
-  const gate = await passGate(tx, now, proofs ?? (() => null))
-  const before = now.before === undefined ? 0 : await now.before(tx)
+  work: Work,
+  attempt: { readonly proofs: Proofs | null; readonly isQuick: boolean },
+): Promise<Result | 'nothing' | ToProve | Stop> {
+  const now = await work.read(tx, false)
+  if ('stop' in now) return now
+  if (isNothing(now)) return 'nothing'
+  const { difference, state } = now
+  const proofs = now.proofs ?? attempt.proofs
+  if (proofs === null && difference.removals.length > 0)
+    return { lastApplied: state.lastApplied, removals: difference.removals }
+  const keyText = formatKey(work.claim.key)
+  const gate = await passGate(tx, difference, proofs ?? (() => null))
+  const before = difference.before === undefined ? 0 : await difference.before(tx)
+  const clashes = difference.clashes
   const { rows, written } = await applyOps(tx, deps, gate.ops, {
     keyText,
-    prodEvent: gate.stopped === 0 ? newest(plan.prodEvent, gate.prodEvent) : null,
-    whole: plan.whole !== false && now.clashes.every((clash) => clash.decision === 'prod-won'),
-    tagIds: plan.tagIds,
+    prodEvent: gate.stopped === 0 ? newest(now.prodEvent, gate.prodEvent) : null,
+    whole: now.whole !== false && clashes.every((clash) => clash.decision === 'prod-won'),
+    tagIds: now.tagIds,
   })
-  await Promise.all([
-    written,
-    recordAdopted(tx, now.adopted ?? []),
-    now.clashes.length > 0 || state.clashesOpen ? noteClashes(tx, keyText, now.clashes) : null,
-    deps.queue.fence(tx, plan.claim, { relook: plan.unmet }),
-  ])
-  return { rows: before + rows, stopped: gate.stopped, held: heldReason(now.clashes) }
+  const writes = [written, recordAdopted(tx, difference.adopted ?? [])]
+  const result = { rows: before + rows, stopped: gate.stopped, held: heldReason(clashes) }
+  const hasClashes = clashes.length > 0 || state.clashesOpen
+  if (attempt.isQuick && !hasClashes && gate.stopped === 0 && work.unmet.length === 0) {
+    writes.push(deps.queue.fenceAtOnce(tx, work.claim))
+    const [after] = await Promise.all([tx.commit((sql) => work.read(sql, true)), ...writes])
+    return { ...result, after }
+  }
+  if (hasClashes) writes.push(noteClashes(tx, keyText, clashes))
+  writes.push(deps.queue.fence(tx, work.claim, { relook: work.unmet }))
+  await Promise.all(writes)
+  return { ...result, after: null }
 }
 
-function isNothing(difference: Difference, { clashesOpen }: KeyState): boolean {
+function isNothing({ difference, state }: Reading): boolean {
   const { ops, before, adopted = [], clashes } = difference
-  return (
-    ops.length === 0 && before === undefined && adopted.length === 0 && clashes.length === 0 && !clashesOpen
-  )
+  const isEqual = ops.length === 0 && before === undefined && adopted.length === 0
+  return isEqual && clashes.length === 0 && !state.clashesOpen
 }
 
 interface Result {
   readonly rows: number
   readonly stopped: number
   readonly held: string | null
+  /** the look after the commit; null: it is to be taken */
+  readonly after: Reading | Stop | null
 }
 
 function outcomeOf(result: Result): Outcome {

@@ -5,14 +5,21 @@ import type { Expectation } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
-import type { KeyState } from '../staging/key-state.ts'
-import { readListing } from '../staging/listing.ts'
+import { type Listing, readListing } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
-import { findBuildRows, findBuilds, findPackage, findTagAndState, heldBuilds } from './identify.ts'
+import { findBuildRows, heldBuilds } from './identify.ts'
 import { diffListing, type WantedEntry } from './listing-diff.ts'
 import type { Op } from './ops.ts'
-import { type Difference, type LeftAlone, type Plan, type Proofs, settle } from './settle.ts'
+import {
+  type Difference,
+  type LeftAlone,
+  type Proofs,
+  type Reading,
+  type Stop,
+  settleReading,
+} from './settle.ts'
 import { leaveToTag, settingsOf } from './tag-gone.ts'
+import { lookAtTagged } from './tagged-look.ts'
 import type { Clash } from './versioned-diff.ts'
 import { MAX_WAITS, skipped, waitFor } from './wait.ts'
 
@@ -35,161 +42,159 @@ export class TaggedConverger implements Converger<TaggedKey> {
   }
 
   async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
-    const { hub, database, scope, owner, names } = this.#deps
-    const [{ tag, state }, { rows, ...read }] = await Promise.all([
-      findTagAndState(database, owner, { tagId: key.tagId, keyText: formatKey(key) }),
-      this.#read(key, claim),
-    ])
+    const { rows, removed } = await this.#read(key, claim)
     const unmet = unmetOf(claim.expect, rows)
-    if (tag === null) {
-      const reason = await scope.whyOutside(hub, database, key.tagId, claim.priority)
-      if (reason !== null) return skipped(reason)
-      return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
-    }
-    const frozen = await scope.whyFrozen(database, {
-      ...tag,
-      id: key.tagId,
-      name: rows[0]?.tagName ?? tag.name,
+    return settleReading(this.#deps, {
+      claim,
+      unmet,
+      read: (sql) => this.#look(sql, { key, claim, rows, removed, unmet }),
+      prove: (lastApplied) => this.#prove(key, claim, lastApplied),
     })
-    if (frozen !== null) return skipped(frozen)
+  }
+
+  /** Reads staging, and says what is to be done; or why nothing is, yet. */
+  async #look(sql: Sql, of: Observed): Promise<Reading | Stop> {
+    const { hub, database, scope, owner } = this.#deps
+    const { key, claim, rows, removed, unmet } = of
+    const look = await lookAtTagged(sql, owner, {
+      keyText: formatKey(key),
+      ...key,
+      rows: [...rows, ...(removed?.revoked ?? [])],
+    })
+    const { tag, state, builds } = look
+    if (tag === null) {
+      return stop(async () => {
+        const reason = await scope.whyOutside(hub, database, key.tagId, claim.priority)
+        if (reason !== null) return skipped(reason)
+        return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
+      })
+    }
+    const name = rows[0]?.tagName ?? tag.name
+    const frozen = await scope.whyFrozen(sql, { ...tag, id: key.tagId, name })
+    if (frozen !== null) return stop(async () => skipped(frozen))
 
     const shown = rows.filter((row) => row.buildState === BUILD_STATE.complete).sort(byOrder)
-    const refs = shown.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
-    const [builds, proofs] = await Promise.all([
-      findBuilds(database, owner, refs),
-      isRead(read) && read.tagIsThere ? this.#proofs(read.revoked, state.lastApplied) : null,
-    ])
-    const missing = shown.filter((row) => !builds.has(row.buildId))
-    const left: Clash[] = []
-    if (missing.length > 0) {
-      const held = await heldBuilds(
-        database,
-        missing.map((row) => row.buildId),
-      )
-      const parked = new Set(claim.parkedDependencies.map(formatKey))
-      const waiting = missing
-        .filter((row) => !held.has(row.buildId))
-        .map((row): Key => ({ kind: 'build', buildId: row.buildId }))
-        .filter((build) => !parked.has(formatKey(build)))
-      if (waiting.length > 0 && claim.waits < MAX_WAITS) {
-        return waitFor(this.#deps, claim, waiting, 'its builds come first')
-      }
-      const hopeless = new Set(waiting.map(formatKey))
-      left.push(...missing.filter((row) => hopeless.has(`build/${row.buildId}`)).map(clashOfMissing))
-    }
-
-    const wanted = shown.flatMap((row): WantedEntry[] => {
+    const wanted: WantedEntry[] = []
+    const missing: TagListingRow[] = []
+    for (const row of shown) {
       const build = builds.get(row.buildId)
-      return build === undefined ? [] : [{ buildId: build.id, prodEvent: row.createEvent }]
-    })
-    const [found] = builds.values()
-    const name = shown[0]?.packageName
-    const packageId =
-      found !== undefined
-        ? found.packageId
-        : name === undefined
-          ? await findPackage(database, owner, key.packageId)
-          : ((await names.ensure('package', [{ prodId: key.packageId, name }])).get(name) ?? null)
-    if (packageId === null) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }
-    return settle(
+      if (build?.asApplied === true) wanted.push({ buildId: build.id, prodEvent: row.createEvent })
+      else missing.push(row)
+    }
+    const left = await this.#leftOut(sql, claim, missing)
+    if ('waiting' in left)
+      return stop(() => waitFor(this.#deps, claim, left.waiting, 'its builds come first'))
+    if (look.packageId === null && left.clashes.length === 0 && !state.clashesOpen)
+      return stop(async () => ({ outcome: { kind: 'unchanged' }, unmet, fenced: false }))
+    const difference = differenceOf(
       this.#deps,
-      this.#plan(key, claim, {
-        tagId: tag.stagingId,
-        packageId,
-        wanted,
-        rows,
-        proofs,
-        unmet,
-        state,
-        left,
-        whole: missing.length === 0,
-      }),
+      { tagId: tag.stagingId, wanted },
+      look.listing,
+      state.lastApplied,
     )
+    const prodEvents = rows.map((row) => row.createEvent)
+    return {
+      state,
+      difference: { ...difference, clashes: [...difference.clashes, ...left.clashes] },
+      tagIds: [tag.stagingId],
+      prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
+      whole: missing.length === 0,
+      proofs:
+        removed?.tagIsThere === true
+          ? proofsOf(removed.revoked, (id) => builds.get(id)?.id, state.lastApplied)
+          : null,
+    }
+  }
+
+  /** What becomes of builds that prod shows and staging lacks: they are waited for, or left out. */
+  async #leftOut(
+    sql: Sql,
+    claim: Claim,
+    missing: readonly TagListingRow[],
+  ): Promise<{ readonly waiting: readonly Key[] } | { readonly clashes: readonly Clash[] }> {
+    if (missing.length === 0) return { clashes: [] }
+    const held = await heldBuilds(
+      sql,
+      missing.map((row) => row.buildId),
+    )
+    const parked = new Set(claim.parkedDependencies.map(formatKey))
+    const waiting = missing
+      .filter((row) => !held.has(row.buildId))
+      .map((row): Key => ({ kind: 'build', buildId: row.buildId }))
+      .filter((build) => !parked.has(formatKey(build)))
+    if (waiting.length > 0 && claim.waits < MAX_WAITS) return { waiting }
+    const hopeless = new Set(waiting.map(formatKey))
+    return { clashes: missing.filter((row) => hopeless.has(`build/${row.buildId}`)).map(clashOfMissing) }
   }
 
   /**
    * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
    * no second round. The tag's settings come last: if they are there, it was not its deletion that emptied the list.
    */
-  async #read(key: TaggedKey, claim: Claim): Promise<{ rows: readonly TagListingRow[] } & Partial<Removed>> {
+  async #read(
+    key: TaggedKey,
+    claim: Claim,
+  ): Promise<{ readonly rows: readonly TagListingRow[]; readonly removed: Removed | null }> {
     const { hub } = this.#deps
     const { priority } = claim
     if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
-      const [shown] = await hub.read([listingOf(key, true)], { priority })
-      return { rows: shown.tag_listing }
+      const [shown] = await hub.read([listingIn(key, true)], { priority })
+      return { rows: shown.tag_listing, removed: null }
     }
-    const [all, tag] = await hub.read([listingOf(key), settingsOf(key.tagId)], { priority })
+    const [all, tag] = await hub.read([listingIn(key), settingsOf(key.tagId)], { priority })
     return {
       rows: all.tag_listing.filter((row) => row.revokeEvent === null),
-      revoked: all.tag_listing.filter((row) => row.revokeEvent !== null),
-      tagIsThere: tag.tag_config.length > 0,
-    }
-  }
-
-  async #readRemoved(key: TaggedKey, claim: Claim): Promise<Removed> {
-    const [gone, tag] = await this.#deps.hub.read([listingOf(key, false), settingsOf(key.tagId)], {
-      priority: claim.priority,
-    })
-    return { revoked: gone.tag_listing, tagIsThere: tag.tag_config.length > 0 }
-  }
-
-  #plan(
-    key: TaggedKey,
-    claim: Claim,
-    list: {
-      tagId: number
-      packageId: number
-      wanted: readonly WantedEntry[]
-      rows: readonly TagListingRow[]
-      proofs: Proofs | null
-      unmet: readonly Expectation[]
-      state: KeyState
-      left: readonly Clash[]
-      whole: boolean
-    },
-  ): Plan {
-    const prodEvents = list.rows.map((row) => row.createEvent)
-    return {
-      claim,
-      unmet: list.unmet,
-      state: list.state,
-      tagIds: [list.tagId],
-      prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
-      whole: list.whole,
-      difference: async (sql, lastApplied) => {
-        const difference = await listingDifference(sql, this.#deps, list, lastApplied)
-        return { ...difference, clashes: [...difference.clashes, ...list.left] }
+      removed: {
+        revoked: all.tag_listing.filter((row) => row.revokeEvent !== null),
+        tagIsThere: tag.tag_config.length > 0,
       },
-      ...(list.proofs === null ? {} : { proofs: list.proofs }),
-      prove: (_removals, lastApplied) => this.#prove(key, claim, lastApplied),
     }
   }
 
   async #prove(key: TaggedKey, claim: Claim, lastApplied: number | null): Promise<Proofs | LeftAlone> {
-    const { revoked, tagIsThere } = await this.#readRemoved(key, claim)
-    return tagIsThere ? this.#proofs(revoked, lastApplied) : leaveToTag(this.#deps, claim, key.tagId)
-  }
-
-  /**
-   * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
-   * that was reset the history is gone too: its own key removes its taggings in staging.)
-   */
-  async #proofs(revoked: readonly TagListingRow[], lastApplied: number | null): Promise<Proofs> {
-    const { database, owner } = this.#deps
-    const fresh = revoked.filter((row) => (row.revokeEvent ?? 0) > (lastApplied ?? 0))
-    const refs = fresh.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
+    const { hub, database, owner } = this.#deps
+    const [gone, tag] = await hub.read([listingIn(key, false), settingsOf(key.tagId)], {
+      priority: claim.priority,
+    })
+    if (tag.tag_config.length === 0) return leaveToTag(this.#deps, claim, key.tagId)
+    const refs = gone.tag_listing.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuildRows(database, owner, refs)
-    const revokedAt = new Map<number, number>()
-    for (const row of fresh) {
-      const buildId = builds.get(row.buildId)?.id
-      if (buildId !== undefined && row.revokeEvent !== null) {
-        revokedAt.set(buildId, Math.max(revokedAt.get(buildId) ?? 0, row.revokeEvent))
-      }
-    }
-    return (op) => {
-      const prodEvent = op.kind === 'revoke' ? revokedAt.get(Number(op.row.cells.build_id)) : undefined
-      return prodEvent === undefined ? null : { prodEvent, slot: REVOKE_SLOT }
-    }
+    return proofsOf(gone.tag_listing, (id) => builds.get(id)?.id, lastApplied)
+  }
+}
+
+/** One claim's view of prod. */
+interface Observed {
+  readonly key: TaggedKey
+  readonly claim: Claim
+  readonly rows: readonly TagListingRow[]
+  readonly removed: Removed | null
+  readonly unmet: readonly Expectation[]
+}
+
+function stop(why: Stop['stop']): Stop {
+  return { stop: why }
+}
+
+/**
+ * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
+ * that was reset the history is gone too: its own key removes its taggings in staging.) `idOf`: staging's id of prod's build.
+ */
+function proofsOf(
+  revoked: readonly TagListingRow[],
+  idOf: (prodId: number) => number | undefined,
+  lastApplied: number | null,
+): Proofs {
+  const revokedAt = new Map<number, number>()
+  for (const row of revoked) {
+    const buildId = idOf(row.buildId)
+    const event = row.revokeEvent ?? 0
+    if (buildId !== undefined && event > (lastApplied ?? 0))
+      revokedAt.set(buildId, Math.max(revokedAt.get(buildId) ?? 0, event))
+  }
+  return (op) => {
+    const prodEvent = op.kind === 'revoke' ? revokedAt.get(Number(op.row.cells.build_id)) : undefined
+    return prodEvent === undefined ? null : { prodEvent, slot: REVOKE_SLOT }
   }
 }
 
@@ -210,29 +215,30 @@ interface Removed {
   readonly tagIsThere: boolean
 }
 
-function isRead(read: Partial<Removed>): read is Removed {
-  return read.revoked !== undefined
-}
-
 /** Without `active`: active and revoked rows. */
-function listingOf(key: TaggedKey, active?: boolean) {
+function listingIn(key: TaggedKey, active?: boolean) {
   const only = active === undefined ? {} : { active }
   return queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, ...only })
 }
 
-/** Reads one package's listing in staging and diffs it; untags by staging's people are settled by policy. */
+/** Reads one package's listing in staging and diffs it. */
 export async function listingDifference(
   sql: Sql,
   deps: Pick<Deps, 'owner' | 'conflicts'>,
   list: { tagId: number; packageId: number; wanted: readonly WantedEntry[] },
   lastApplied: number | null,
 ): Promise<Difference> {
-  const { owner, conflicts } = deps
-  const { entries: present, untagged } = await readListing(
-    sql,
-    { ...list, buildIds: list.wanted.map(({ buildId }) => buildId) },
-    owner,
-  )
+  const buildIds = list.wanted.map(({ buildId }) => buildId)
+  return differenceOf(deps, list, await readListing(sql, { ...list, buildIds }, deps.owner), lastApplied)
+}
+
+/** Diffs a listing; untags by staging's people are settled by policy. */
+function differenceOf(
+  { conflicts }: Pick<Deps, 'conflicts'>,
+  list: { readonly tagId: number; readonly wanted: readonly WantedEntry[] },
+  { entries: present, untagged }: Listing,
+  lastApplied: number | null,
+): Difference {
   const clashes: Clash[] = []
   const wanted = list.wanted.filter((entry) => {
     const here = untagged.has(entry.buildId) && (lastApplied === null || entry.prodEvent <= lastApplied)

@@ -53,6 +53,10 @@ export class MemberQueue implements Queue {
     return this.#queue.fence(tx, claim, options)
   }
 
+  fenceAtOnce(tx: Tx, claim: Claim): Promise<void> {
+    return this.#queue.fenceAtOnce(tx, claim)
+  }
+
   finish(claims: readonly FinishedClaim[]): Promise<Ending[]> {
     return this.#queue.finish(claims)
   }

@@ -20,7 +20,7 @@ import type {
   QueueStats,
 } from './queue.ts'
 import { readNextDueMs, readParked, readStats } from './reading.ts'
-import { removeSettled, type Settlement, settle } from './settling.ts'
+import { removeAtOnce, removeSettled, type Settlement, settle } from './settling.ts'
 
 /** Tries of a statement of ours that lost a race for row locks. */
 const TRIES = 5
@@ -91,6 +91,10 @@ export class PostgresQueue implements Queue {
     throw new FenceError('QUEUE_CLAIM_LOST', `somebody else has claimed ${keyText(claim.key)} meanwhile`, {
       detail: { key: keyText(claim.key), token: claim.token },
     })
+  }
+
+  async fenceAtOnce(tx: Tx, claim: Claim): Promise<void> {
+    this.#count(await removeAtOnce(tx, claim))
   }
 
   async finish(finished: readonly FinishedClaim[]): Promise<Ending[]> {

@@ -1,3 +1,4 @@
+import { SyncError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Expectation, Mark, Outcome, Priority } from '../model/outcome.ts'
 import type { Sql, Tx } from '../staging/database.ts'
@@ -26,6 +27,15 @@ export interface Claim {
 /** An expectation with its age: when it was marked last, milliseconds since 1970 by the database's clock. */
 export interface ClaimedExpectation extends Expectation {
   readonly sinceMs: number
+}
+
+/** The statement of `fenceAtOnce`. */
+export const FENCE_AT_ONCE = 'queue.fence-at-once'
+
+/** Whether a transaction failed by `fenceAtOnce`. */
+export function isFenceBusy(error: unknown): boolean {
+  const detail = error instanceof SyncError ? error.detail : undefined
+  return detail?.statement === FENCE_AT_ONCE && detail.sqlstate === '22012'
 }
 
 /** The channel on which marks, wakes and keys given back are told, once per batch; the payload is empty. */
@@ -57,6 +67,12 @@ export interface Queue {
    * QUEUE_CLAIM_LOST when the token is no longer ours: let the transaction roll back.
    */
   fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>>
+  /**
+   * `fence` in one statement whose answer need not be awaited before the commit is sent: where there is more to do than to
+   * delete the row (it was marked meanwhile, somebody waits for it, the claim is lost) it fails, and the transaction with
+   * it. Such a failure is known by `isFenceBusy`; then `fence` decides.
+   */
+  fenceAtOnce(tx: Tx, claim: Claim): Promise<void>
   /** Ends claims that wrote nothing (unchanged, skipped), in order. A lost token is no error here. */
   finish(claims: readonly FinishedClaim[]): Promise<Ending[]>
   /**

@@ -3,7 +3,7 @@ import { safeNumber } from './claim-row.ts'
 import { formatExpectations, parseExpectations, settleExpectations } from './expectations.ts'
 import { keyText } from './marking.ts'
 import type { QueueTiming } from './options.ts'
-import { type Claim, type Ending, type FinishOptions, QUEUE_CHANNEL } from './queue.ts'
+import { type Claim, type Ending, FENCE_AT_ONCE, type FinishOptions, QUEUE_CHANNEL } from './queue.ts'
 import { wakeFrom } from './waking.ts'
 
 /** How a claim ended, and what of its expectations was given up. */
@@ -62,6 +62,25 @@ export async function removeSettled(
   return new Map(
     gone.map(({ key, expect_dropped }) => [key, { ending: 'done', dropped: expect_dropped, expired: 0 }]),
   )
+}
+
+/** Divides by the rows that are gone: none fails the transaction (22012, division_by_zero). */
+const FENCE = `
+with gone as (
+  delete from staging_sync.queue
+   where key = $1 and token = $2 and generation = $3 and wakes = '{}' returning expect_dropped
+)
+select 1 / count(*) as done, max(expect_dropped) as dropped from gone`
+
+/** Deletes the row of a claim that nobody waits for; fails the transaction when it is not as it was claimed. */
+export async function removeAtOnce(tx: Sql, claim: Claim): Promise<Settlement> {
+  const [row] = await tx.query<{ dropped: number }>(
+    FENCE_AT_ONCE,
+    FENCE,
+    [keyText(claim.key), claim.token, claim.generation],
+    { prepare: false },
+  )
+  return { ending: 'done', dropped: row?.dropped ?? 0, expired: 0 }
 }
 
 /** Ends one claim, in a transaction: removes its row, or gives it back for another round. */

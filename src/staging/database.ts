@@ -33,6 +33,12 @@ export interface QueryOptions {
 export interface Tx extends Sql {
   /** Rows that were inserted, updated or deleted in it so far; 0 means that a commit changes nothing. */
   readonly changed: number
+  /**
+   * Sends the commit now, along with the statements before it, and then what `after` reads: nothing may be left to decide on
+   * their answers. Resolves once the commit is certain, with what was read, or null when that failed; the work must await it,
+   * and send nothing more.
+   */
+  commit<T>(after: (sql: Sql) => Promise<T>): Promise<T | null>
 }
 
 export interface DatabaseOptions {
@@ -135,19 +141,14 @@ export class Database implements Sql {
       const begun = run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
       // Awaited by each statement but an early one, and before the commit.
       begun.catch(() => {})
-      const tx = new OpenTransaction(client, this.step, { begun, patienceMs: options.patienceMs ?? 500 })
+      const tx = new OpenTransaction(client, this.step, {
+        name,
+        begun,
+        patienceMs: options.patienceMs ?? 500,
+      })
       try {
         const result = await work(tx)
-        await begun
-        tx.close(new SyncError('DATABASE_STATEMENT', `${name}: a statement came after the end`))
-        const { command } = await run(client, this.step, `${name}.commit`, 'commit', [], { prepare: false })
-        // The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
-        if (command !== 'COMMIT') {
-          throw new SyncError(
-            'DATABASE_ROLLED_BACK',
-            `${name}: a failed statement was overlooked; rolled back`,
-          )
-        }
+        await tx.ended()
         return result
       } catch (error) {
         tx.close(error)
@@ -217,7 +218,9 @@ class OpenTransaction implements Tx {
   changed = 0
   readonly #client: pg.PoolClient
   readonly #step: Step
+  readonly #name: string
   readonly #begun: Promise<unknown>
+  #committed: Promise<void> | null = null
   /** Resolves when the statement before has been sent. */
   #turn: Promise<void> | null = null
   /** What a statement failed with, or that the transaction is over: nothing is sent any more. */
@@ -227,8 +230,13 @@ class OpenTransaction implements Tx {
   constructor(
     client: pg.PoolClient,
     step: Step,
-    { begun, patienceMs }: { begun: Promise<unknown>; patienceMs: number },
+    {
+      name,
+      begun,
+      patienceMs,
+    }: { readonly name: string; readonly begun: Promise<unknown>; readonly patienceMs: number },
   ) {
+    this.#name = name
     this.#client = client
     this.#step = step
     this.#begun = begun
@@ -241,6 +249,56 @@ class OpenTransaction implements Tx {
     values: readonly unknown[] = [],
     options: QueryOptions = {},
   ): Promise<R[]> {
+    if (this.#committed !== null) throw this.#tooLate()
+    const result = await this.#inTurn(name, text, values, options)
+    if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
+    return result.rows as R[]
+  }
+
+  async commit<T>(after: (sql: Sql) => Promise<T>): Promise<T | null> {
+    this.#committed = this.#commit()
+    this.#committed.catch(() => {})
+    // On the same connection, so it is run when the commit is done. Should that fail, it has read for nothing.
+    const read = after({
+      query: async <R>(
+        name: string,
+        text: string,
+        values: readonly unknown[] = [],
+        options: QueryOptions = {},
+      ) => (await this.#inTurn(name, text, values, options)).rows as R[],
+    }).catch(() => null)
+    await this.#committed
+    return read
+  }
+
+  /** Commits, unless that was done. */
+  async ended(): Promise<void> {
+    this.#committed ??= this.#commit()
+    await this.#committed
+  }
+
+  async #commit(): Promise<void> {
+    const { command } = await this.#inTurn(`${this.#name}.commit`, 'commit', [], { prepare: false })
+    // The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
+    if (command === 'COMMIT') return
+    this.#failure ??= new SyncError(
+      'DATABASE_ROLLED_BACK',
+      `${this.#name}: a failed statement was overlooked; rolled back`,
+    )
+    throw this.#failure
+  }
+
+  #tooLate(): SyncError {
+    return new SyncError('DATABASE_STATEMENT', `${this.#name}: a statement came after the end`)
+  }
+
+  /** Sends when all before have been sent, and none of them has failed. */
+  async #inTurn(
+    name: string,
+    text: string,
+    values: readonly unknown[],
+    options: QueryOptions,
+  ): Promise<pg.QueryResult> {
     const before = this.#turn
     let sent = (): void => {}
     this.#turn = new Promise((resolve) => {
@@ -253,9 +311,7 @@ class OpenTransaction implements Tx {
       const maySend = (): void => {
         if (this.#failure !== null) throw this.#failure
       }
-      const result = await run(this.#client, this.#step, name, text, values, options, { maySend, sent })
-      if (result.command !== 'SELECT') this.changed += result.rowCount ?? 0
-      return result.rows as R[]
+      return await run(this.#client, this.#step, name, text, values, options, { maySend, sent })
     } catch (error) {
       this.#failure ??= error
       throw this.#failure

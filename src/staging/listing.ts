@@ -25,7 +25,7 @@ export interface Listing {
   readonly untagged: ReadonlySet<number>
 }
 
-interface ListingRow {
+export interface ListingRow {
   readonly build_id: number
   readonly create_event: number
   readonly creator_id: number
@@ -37,21 +37,33 @@ interface ListingRow {
 const LISTING_COLUMNS = `l.build_id, l.create_event, l.creator_id, l.revoke_event, l.revoker_id, ${LISTING_ADOPTED} as adopted`
 
 /**
- * `offset 0` keeps the planner to one look by index for each build, whatever its statistics say: a tag may hold a hundred
+ * SQL of `ListingRow`s: `tag` and `packageId` are expressions, `builds` a source of staging's ids. `offset 0` keeps the planner to one look by index for each build, whatever its statistics say: a tag may hold a hundred
  * thousand builds, or have just got them.
  */
-const READ_LISTING = `
+export function listingText({
+  tag,
+  packageId,
+  builds,
+}: {
+  tag: string
+  packageId: string
+  builds: string
+}): string {
+  return `
   select ${LISTING_COLUMNS}
     from build b cross join lateral (
-      select t.* from tag_listing t where t.build_id = b.id and t.tag_id = $1 and t.active offset 0) l
-   where b.pkg_id = $2
+      select t.* from tag_listing t where t.build_id = b.id and t.tag_id = ${tag} and t.active offset 0) l
+   where b.pkg_id = ${packageId}
   union all
   select ${LISTING_COLUMNS}
-    from unnest($3::int[]) as r(id) cross join lateral (
-      select t.* from tag_listing t where t.build_id = r.id and t.tag_id = $1 and t.active is null
+    from ${builds} as r(id) cross join lateral (
+      select t.* from tag_listing t where t.build_id = r.id and t.tag_id = ${tag} and t.active is null
        order by t.revoke_event desc limit 1) l
-   where not exists (select 1 from tag_listing a where a.build_id = r.id and a.tag_id = $1 and a.active)
+   where not exists (select 1 from tag_listing a where a.build_id = r.id and a.tag_id = ${tag} and a.active)
    order by 2, 1`
+}
+
+const READ_LISTING = listingText({ tag: '$1', packageId: '$2', builds: 'unnest($3::int[])' })
 
 /** Reads a package's listing in a tag; `buildIds` are those whose untagging matters. One statement. */
 export async function readListing(
@@ -62,6 +74,11 @@ export async function readListing(
   const rows = await sql.query<ListingRow>('listing.read', READ_LISTING, [tagId, packageId, buildIds], {
     early: true,
   })
+  return listingOf(rows, tagId, owner)
+}
+
+/** What the rows of `listingText` say. */
+export function listingOf(rows: readonly ListingRow[], tagId: number, owner: RowOwner): Listing {
   const isOwn = (row: ListingRow): boolean => row.adopted || isOurs(owner, row.creator_id, row.create_event)
   const active = rows.filter((row) => row.revoke_event === null)
   const untagged = rows.filter(

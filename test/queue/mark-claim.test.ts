@@ -61,13 +61,13 @@ describe('marking', () => {
   })
 
   it('lets a round carry the time of its oldest mark', async () => {
-    /** The database's, which marks carry: the statements before it have earlier times, those after it later ones. */
+    /** The database's, in whole milliseconds as marks carry it: the statements before it have earlier times, those after it later ones. */
     const clock = async (): Promise<number> => {
       const [row] = await a.database.query<{ now: number }>(
         'test.clock',
         'select extract(epoch from clock_timestamp())::float8 * 1000 as now',
       )
-      return row?.now ?? 0
+      return Math.floor(row?.now ?? 0)
     }
     const times = [await clock()]
     await a.queue.mark([mark(build(1))])

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AgainError, OutageError } from '../../src/errors.ts'
-import type { Database, Tx } from '../../src/staging/database.ts'
+import type { Database, Sql, Tx } from '../../src/staging/database.ts'
 import { readServer, serverProblems } from '../../src/staging/server.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { openDatabase, run } from './world.ts'
@@ -39,7 +39,7 @@ it('fails a transaction of which a failed statement was overlooked, for the serv
     await run(tx, 'insert into things values (4)')
     await run(tx, 'insert into things values (1)').catch(() => {})
   })
-  await expect(overlooking).rejects.toMatchObject({ code: 'DATABASE_ROLLED_BACK' })
+  await expect(overlooking).rejects.toMatchObject({ code: 'DATABASE_RACE' })
   expect(await run(database, 'select 1 from things where id = 4')).toEqual([])
 })
 
@@ -175,15 +175,13 @@ it('sends statements of a transaction at once and in order, and nothing after on
     ).rejects.toThrow('given up')
     waiting?.()
     expect((await Promise.allSettled(late)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
-    await expect(
-      gated.transaction('t', async (tx) => {
-        open()
-        late.push(insert(tx, 'slow', 8))
-      }),
-    ).resolves.toBeUndefined()
-    waiting?.()
-    await Promise.allSettled(late)
-    expect(await run(gated, 'select count(*) as n from steps')).toEqual([{ n: 3 }])
+    // What was not awaited belongs to the transaction all the same.
+    open()
+    setTimeout(() => waiting?.(), 20)
+    await gated.transaction('t', async (tx) => {
+      late.push(insert(tx, 'slow', 8))
+    })
+    expect(await run(gated, 'select count(*) as n from steps')).toEqual([{ n: 4 }])
   } finally {
     await gated.destroy()
   }
@@ -209,4 +207,36 @@ it('begins before anything is written, though a read goes along with the begin',
   } finally {
     await broken.destroy()
   }
+})
+
+it('commits along with the last statements, and reads what others see then', async () => {
+  await run(database, 'create table ends (id int unique)')
+  const insert = (tx: Tx, id: number): Promise<unknown> => run(tx, `insert into ends values (${id})`)
+  const count = (sql: Sql): Promise<{ n: number }[]> => run(sql, 'select count(*) as n from ends')
+  let outside: unknown
+  await database.transaction('t', async (tx) => {
+    const inserted = insert(tx, 1)
+    const [after] = await Promise.all([tx.commit(count), inserted])
+    outside = await count(database)
+    expect(after).toEqual([{ n: 1 }])
+    await expect(insert(tx, 2)).rejects.toMatchObject({ code: 'DATABASE_STATEMENT' })
+  })
+  expect(outside).toEqual([{ n: 1 }])
+
+  // One that fails takes all of it along, also what follows.
+  await expect(
+    database.transaction('t', async (tx) => {
+      const writes = [insert(tx, 3), insert(tx, 1), insert(tx, 4)]
+      await Promise.all([tx.commit(count), ...writes])
+    }),
+  ).rejects.toThrow(AgainError)
+  expect(await count(database)).toEqual([{ n: 1 }])
+
+  // A look that fails is no failure of what was committed.
+  await database.transaction('t', async (tx) => {
+    const inserted = insert(tx, 5)
+    expect(await tx.commit((sql) => run(sql, 'select nonsense'))).toBeNull()
+    await inserted
+  })
+  expect(await count(database)).toEqual([{ n: 2 }])
 })
