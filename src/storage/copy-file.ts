@@ -1,0 +1,225 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { BytesReader, BytesWriter } from './copy-calls.ts'
+import type { Transfers } from './copy-limits.ts'
+import type { OpenFile } from './copy-source.ts'
+import { ownerError } from './directory.ts'
+import { isErrno } from './errno.ts'
+import type { At } from './files.ts'
+import { type Expected, Verifier } from './verify-bytes.ts'
+
+/** Owner, group and permission bits of what is written, and the device that it is written to. */
+export interface Ownership {
+  readonly device: bigint
+  readonly uid: bigint
+  readonly gid: bigint
+  readonly fileMode: number
+}
+
+export interface CopyOptions {
+  readonly writer: BytesWriter
+  /** reads back what was written by sharing */
+  readonly reader: BytesReader
+  readonly transfers: Transfers
+  readonly sharing: Sharing
+  readonly fsync: boolean
+}
+
+/** How a file's bytes may be shared with prod's instead of copied. */
+export interface Sharing {
+  readonly reflink: boolean
+  /** also by another name of the same file, where that cannot be written through */
+  readonly hardlink: boolean
+  /** pairs of devices that cannot share blocks, found out once */
+  readonly unshared: Set<string>
+}
+
+/** What now stands in staging. */
+export interface Written {
+  readonly size: bigint
+  /** seconds since 1970 */
+  readonly mtime: number
+}
+
+/**
+ * Brings one file to a name that is free, and judges its bytes on the way. What it throws leaves the file unfinished: the caller takes
+ * that away. Throws what `Verifier` does.
+ */
+export async function copyFileTo(
+  options: CopyOptions,
+  from: OpenFile,
+  to: At,
+  expected: Expected,
+  owner: Ownership,
+  immutable: boolean,
+): Promise<Written> {
+  if (immutable && (await linkTo(options, from, to, expected))) {
+    return { size: from.size ?? 0n, mtime: from.mtime ?? 0 }
+  }
+  if (await cloneTo(options, from, to, owner)) return judgeClone(options, from, to, expected, owner)
+  return writeTo(
+    options,
+    { chunks: from.chunks(), shown: from.shown, mtime: from.mtime },
+    to,
+    expected,
+    owner,
+  )
+}
+
+/** Writes pieces to a new file. The errors of the tree that it is in, and those of `Verifier`. */
+export async function writeTo(
+  { writer, transfers, fsync }: CopyOptions,
+  from: { readonly chunks: AsyncIterable<Buffer>; readonly shown: string; readonly mtime: number | null },
+  to: At,
+  expected: Expected,
+  owner: Ownership,
+): Promise<Written> {
+  const verifier = new Verifier(from.shown, expected)
+  const handle = await writer.create(to, owner.fileMode)
+  try {
+    let position = 0
+    for await (const chunk of from.chunks) {
+      if (transfers.capped) await transfers.take(chunk.length)
+      // Judged while it is written; a file with wrong bytes is gone before anyone sees it.
+      const written = writer.pwrite(handle, to.shown, chunk, position)
+      try {
+        verifier.update(chunk)
+      } finally {
+        await written
+      }
+      position += chunk.length
+    }
+    verifier.end()
+    return { size: verifier.bytes, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Owner, mode, time, and whether it outlives a loss of power. */
+async function finish(
+  writer: BytesWriter,
+  handle: FileHandle,
+  to: At,
+  owner: Ownership,
+  mtime: number | null,
+  fsync: boolean,
+): Promise<number> {
+  const made = await writer.fstat(handle, to.shown)
+  if (made.uid !== owner.uid || made.gid !== owner.gid) await give(writer, handle, to, owner, made.uid)
+  if (Number(made.mode & 0o7777n) !== owner.fileMode) await writer.fchmod(handle, to.shown, owner.fileMode)
+  const time = mtime ?? Math.floor(Number(made.mtimeMs) / 1000)
+  await writer.futimes(handle, to.shown, time)
+  if (fsync) await writer.sync(handle, to.shown)
+  return time
+}
+
+async function give(
+  writer: BytesWriter,
+  handle: FileHandle,
+  to: At,
+  owner: Ownership,
+  uid: bigint,
+): Promise<void> {
+  try {
+    await writer.fchown(handle, to.shown, Number(owner.uid), Number(owner.gid))
+  } catch (error) {
+    if (!isErrno(error, 'EPERM')) throw error
+    // The hub only reads these files, and deletes by what it may do in the directory.
+    if (uid !== owner.uid && (owner.fileMode & 0o044) === 0) throw ownerError(to.shown, owner.uid, error)
+  }
+}
+
+/** False: this file system does not share blocks; nothing was made. */
+async function cloneTo(
+  { writer, transfers, sharing }: CopyOptions,
+  from: OpenFile,
+  to: At,
+  owner: Ownership,
+): Promise<boolean> {
+  if (!sharing.reflink || from.local === null || transfers.capped) return false
+  const pair = `${from.local.stat.dev}>${owner.device}`
+  if (sharing.unshared.has(pair)) return false
+  try {
+    await writer.clone({ path: from.local.path, shown: from.shown }, to)
+    return true
+  } catch (error) {
+    // It makes the file before it finds out.
+    await writer.unlink(to).catch(() => {})
+    if (!isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EBADF')) throw error
+    sharing.unshared.add(pair)
+    return false
+  }
+}
+
+/** A clone's bytes are judged where they are now. */
+async function judgeClone(
+  { writer, reader, fsync }: CopyOptions,
+  from: OpenFile,
+  to: At,
+  expected: Expected,
+  owner: Ownership,
+): Promise<Written> {
+  const handle = await reader.openFile(to, { follow: false })
+  try {
+    const size = await judge(reader, handle, to.shown, expected, from.shown)
+    return { size, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
+  } finally {
+    await handle.close()
+  }
+}
+
+const CHUNK_BYTES = 1024 * 1024
+
+/** Judges the bytes of an open file, from its beginning. Gives back its size. */
+export async function judge(
+  reader: BytesReader,
+  handle: FileHandle,
+  shown: string,
+  expected: Expected,
+  named = shown,
+): Promise<bigint> {
+  const verifier = new Verifier(named, expected)
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+  for (let position = 0; ; ) {
+    const count = await reader.pread(handle, shown, buffer, position)
+    if (count === 0) break
+    verifier.update(buffer.subarray(0, count))
+    position += count
+  }
+  verifier.end()
+  return verifier.bytes
+}
+
+/**
+ * Another name of prod's own file, where nobody could write prod's bytes through it as we see it: nobody's permission bits say so, on the
+ * same file system. Never given an owner, mode or time: these are prod's. False: not done.
+ */
+async function linkTo(
+  { writer, reader, sharing }: CopyOptions,
+  from: OpenFile,
+  to: At,
+  expected: Expected,
+): Promise<boolean> {
+  if (!sharing.hardlink || from.local === null) return false
+  const { stat, realPath } = from.local
+  if ((stat.mode & 0o222n) !== 0n) return false
+  try {
+    await writer.link(realPath, to)
+  } catch (error) {
+    if (isErrno(error, 'EXDEV', 'EPERM', 'EMLINK', 'ENOENT', 'EOPNOTSUPP', 'ENOTSUP')) return false
+    throw error
+  }
+  const handle = await reader.openFile(to, { follow: false })
+  try {
+    const made = await reader.fstat(handle, to.shown)
+    // The path may have led elsewhere than the handle that was looked at.
+    if (made.dev !== stat.dev || made.ino !== stat.ino) {
+      await writer.unlink(to)
+      return false
+    }
+    await judge(reader, handle, to.shown, expected, from.shown)
+    return true
+  } finally {
+    await handle.close()
+  }
+}

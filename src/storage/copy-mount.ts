@@ -1,0 +1,172 @@
+import type { BigIntStats } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { AgainError, KeyError } from '../errors.ts'
+import { type BuildPlace, buildDir, checkedName, volumeDir } from '../model/paths.ts'
+import type { Step } from '../step.ts'
+import { BytesReader } from './copy-calls.ts'
+import type { BuildBytes, BytesSource, OpenFile } from './copy-source.ts'
+import { isErrno, orNull } from './errno.ts'
+import { findSource, isWithin } from './prod-source.ts'
+
+const CHUNK_BYTES = 1024 * 1024
+/** Directories of a build's logs go no deeper. */
+const MAX_DEPTH = 8
+
+/** Bytes from prod's tree as it is mounted here. */
+export class MountSource implements BytesSource {
+  readonly #files: BytesReader
+  readonly #topdir: string
+
+  constructor(options: { readonly prodTopdir: string; readonly step: Step }) {
+    this.#files = new BytesReader({ side: 'prod', step: options.step })
+    this.#topdir = options.prodTopdir
+  }
+
+  async probe(): Promise<void> {
+    await this.#files.stat(`${this.#topdir}/packages`)
+  }
+
+  async build(place: BuildPlace): Promise<BuildBytes | null> {
+    const source = await findSource(this.#files, this.#topdir, place)
+    if (source === null) return null
+    const path = buildDir(this.#topdir, source.place)
+    const inside = [
+      await this.#files.realpath(volumeDir(this.#topdir, source.place.volume)),
+      await this.#files.realpath(this.#topdir),
+    ]
+    return new MountedBuild(this.#files, path, inside, `${source.device}:${source.inode}`)
+  }
+}
+
+class MountedBuild implements BuildBytes {
+  readonly shown: string
+  readonly inodes = new Set<string>()
+  readonly #files: BytesReader
+  readonly #inside: readonly string[]
+
+  constructor(files: BytesReader, path: string, inside: readonly string[], inode: string) {
+    this.#files = files
+    this.#inside = inside
+    this.shown = path
+    this.inodes.add(inode)
+  }
+
+  async open(names: readonly string[]): Promise<OpenFile | null> {
+    const shown = [this.shown, ...names].join('/')
+    const handle = await this.#openOrNull(shown)
+    if (handle === null) return null
+    try {
+      const stat = await this.#files.fstat(handle, shown)
+      if (!stat.isFile())
+        throw new KeyError('STORAGE_NO_FILE', `${shown} is no plain file`, { detail: { path: shown } })
+      // The handle's own path, from the kernel: where all links on the way have led.
+      const realPath = await this.#files.readlink({ path: `/proc/self/fd/${handle.fd}`, shown })
+      if (!this.#inside.some((top) => isWithin(realPath, top)))
+        throw new KeyError(
+          'STORAGE_SOURCE_OUTSIDE',
+          `${shown} is really ${realPath}, outside of prod's tree`,
+          {
+            detail: { path: shown, real: realPath },
+          },
+        )
+      return new MountedFile({ files: this.#files, handle, shown, stat, realPath })
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  /** Links are not followed, and names that are no names left out. */
+  async list(names: readonly string[], limit: number): Promise<readonly (readonly string[])[]> {
+    const found: (readonly string[])[] = []
+    const walk = async (at: readonly string[]): Promise<void> => {
+      const path = [this.shown, ...at].join('/')
+      for (const name of (await orNull(this.#files.list(path, limit))) ?? []) {
+        if (found.length >= limit) return
+        if (!isName(name)) continue
+        const stat = await orNull(this.#files.lstat(`${path}/${name}`))
+        if (stat?.isFile() === true) found.push([...at, name])
+        else if (stat?.isDirectory() === true && at.length < MAX_DEPTH) await walk([...at, name])
+      }
+    }
+    const top = await orNull(this.#files.lstat([this.shown, ...names].join('/')))
+    if (top?.isDirectory() === true) await walk(names)
+    return found
+  }
+
+  async close(): Promise<void> {}
+
+  async #openOrNull(path: string): Promise<FileHandle | null> {
+    try {
+      return await this.#files.openFile(path, { follow: true })
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return null
+      // A socket, or a FIFO's like.
+      if (isErrno(error, 'ENXIO', 'ENODEV'))
+        throw new KeyError('STORAGE_NO_FILE', `${path} is no plain file`, { detail: { path }, cause: error })
+      throw error
+    }
+  }
+}
+
+class MountedFile implements OpenFile {
+  readonly shown: string
+  readonly size: bigint
+  readonly mtime: number
+  readonly local: NonNullable<OpenFile['local']>
+  readonly #files: BytesReader
+  readonly #handle: FileHandle
+
+  constructor(of: {
+    files: BytesReader
+    handle: FileHandle
+    shown: string
+    stat: BigIntStats
+    realPath: string
+  }) {
+    this.#files = of.files
+    this.#handle = of.handle
+    this.shown = of.shown
+    this.size = of.stat.size
+    this.mtime = Number(of.stat.mtimeMs) / 1000
+    this.local = { path: `/proc/self/fd/${of.handle.fd}`, realPath: of.realPath, stat: of.stat }
+  }
+
+  /** Throws AgainError STORAGE_CHANGED when the file is not the same at the end as at the beginning. */
+  async *chunks(): AsyncIterable<Buffer> {
+    const bytes = Math.min(CHUNK_BYTES, Number(this.size) + 1)
+    // The next piece is read while the last one is judged and written.
+    const buffers = [Buffer.allocUnsafe(bytes), Buffer.allocUnsafe(bytes)]
+    const read = (turn: number, at: number) =>
+      this.#files.pread(this.#handle, this.shown, buffers[turn % 2] as Buffer, at)
+    let position = 0
+    let next = read(0, 0)
+    for (let turn = 0; ; turn++) {
+      const count = await next
+      if (count === 0) break
+      position += count
+      const isAll = BigInt(position) === this.size && count < bytes
+      next = isAll ? Promise.resolve(0) : read(turn + 1, position)
+      next.catch(() => {})
+      yield (buffers[turn % 2] as Buffer).subarray(0, count)
+    }
+    const after = await this.#files.fstat(this.#handle, this.shown)
+    const { stat } = this.local
+    if (BigInt(position) !== stat.size || after.size !== stat.size || after.mtimeNs !== stat.mtimeNs)
+      throw new AgainError('STORAGE_CHANGED', `${this.shown} changed while it was read`, {
+        detail: { path: this.shown },
+      })
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+function isName(name: string): boolean {
+  try {
+    return checkedName('file name', name) === name
+  } catch {
+    return false
+  }
+}

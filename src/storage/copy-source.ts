@@ -1,0 +1,38 @@
+import type { BigIntStats } from 'node:fs'
+import type { BuildPlace } from '../model/paths.ts'
+
+/** A file of prod's, open to be read once, in order. */
+export interface OpenFile {
+  /** how to name it in errors */
+  readonly shown: string
+  /** bytes; null: not told beforehand */
+  readonly size: bigint | null
+  /** seconds since 1970; null: not told */
+  readonly mtime: number | null
+  /** Bytes in order. A buffer is good until the next one is asked for. */
+  chunks(): AsyncIterable<Buffer>
+  /** Its inode where it lies on a disk of ours; null elsewhere. */
+  readonly local: { readonly path: string; readonly realPath: string; readonly stat: BigIntStats } | null
+  close(): Promise<void>
+}
+
+/** Where a build's bytes come from: the mount, or prod's package server. */
+export interface BytesSource {
+  /** Throws OutageError('storage') when it is down as a whole. */
+  probe(): Promise<void>
+  /** Null: there is no such build. */
+  build(place: BuildPlace): Promise<BuildBytes | null>
+}
+
+/** One build's directory there. */
+export interface BuildBytes {
+  /** how to name it in errors */
+  readonly shown: string
+  /** `device:inode` of its directories where it lies on a disk of ours: never to be written in */
+  readonly inodes: ReadonlySet<string>
+  /** Null: no such file. Throws KeyError STORAGE_SOURCE_OUTSIDE, STORAGE_NO_FILE for what is no file of the build. */
+  open(path: readonly string[]): Promise<OpenFile | null>
+  /** Paths of the plain files below a directory, at most `limit`; empty where none, or where that cannot be asked. */
+  list(path: readonly string[], limit: number): Promise<readonly (readonly string[])[]>
+  close(): Promise<void>
+}

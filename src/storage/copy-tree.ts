@@ -1,0 +1,138 @@
+import { SafetyError } from '../errors.ts'
+import type { BytesWriter } from './copy-calls.ts'
+import { type Directory, temporaryName } from './directory.ts'
+import { isErrno, orNull } from './errno.ts'
+
+const EVERYTHING = Number.POSITIVE_INFINITY
+
+/** A build's directory in staging, with those below it: opened by their handles, one in the other, no link followed. */
+export class TargetTree {
+  readonly top: Directory
+  readonly #open = new Map<string, Promise<Directory>>()
+  /** `device:inode` of prod's directories: never to be written in, however they came to be here */
+  readonly #guarded: ReadonlySet<string>
+
+  constructor(top: Directory, guarded: ReadonlySet<string>) {
+    this.top = top
+    this.#guarded = guarded
+  }
+
+  /** A directory below the top, made where it lacks. Throws KeyError STORAGE_CLASH at a link, SafetyError STORAGE_INSIDE_PROD. */
+  directory(names: readonly string[]): Promise<Directory> {
+    const key = names.join('/')
+    let open = this.#open.get(key)
+    if (open === undefined) {
+      open = this.#enter(names)
+      this.#open.set(key, open)
+      open.catch(() => this.#open.delete(key))
+    }
+    return open
+  }
+
+  /** The same, null where it lacks. */
+  async look(names: readonly string[]): Promise<Directory | null> {
+    const known = this.#open.get(names.join('/'))
+    if (known !== undefined) return known
+    if (names.length === 0) return this.directory(names)
+    const parent = await this.look(names.slice(0, -1))
+    const found = parent === null ? null : await parent.child(names.at(-1) as string)
+    if (found !== null) this.#open.set(names.join('/'), Promise.resolve(await this.#guard(found)))
+    return found
+  }
+
+  /** Makes the names in all directories outlive a loss of power. */
+  async sync(): Promise<void> {
+    for (const directory of this.#open.values()) await (await directory).sync()
+  }
+
+  /** Closes all that was opened, not the top. */
+  async close(): Promise<void> {
+    for (const [key, open] of this.#open) {
+      if (key !== '') await open.then((directory) => directory.close()).catch(() => {})
+    }
+    this.#open.clear()
+  }
+
+  async #enter(names: readonly string[]): Promise<Directory> {
+    const name = names.at(-1)
+    if (name === undefined) return this.#guard(this.top)
+    const parent = await this.directory(names.slice(0, -1))
+    const there = await parent.child(name)
+    if (there !== null) return this.#guard(there)
+    await parent.make(name)
+    const made = await parent.child(name)
+    if (made === null) throw new Error(`${parent.at(name).shown} was made and is gone`)
+    return this.#guard(made)
+  }
+
+  async #guard(directory: Directory): Promise<Directory> {
+    const { dev, ino } = await directory.stat()
+    if (!this.#guarded.has(`${dev}:${ino}`)) return directory
+    if (directory !== this.top) await directory.close()
+    const text = `${directory.path} is a directory of prod's tree; nothing may be written in it`
+    throw new SafetyError('STORAGE_INSIDE_PROD', text, { detail: { path: directory.path } })
+  }
+}
+
+/** A directory beside the one to be, under a name that only this attempt knows. */
+export async function makeUnfinished(
+  files: BytesWriter,
+  parent: Directory,
+  name: string,
+): Promise<{ readonly name: string; readonly directory: Directory }> {
+  const unfinished = temporaryName(name)
+  const { mode, uid, gid } = await parent.stat()
+  const at = parent.at(unfinished)
+  await files.mkdir(at, Number(mode & 0o777n))
+  try {
+    const made = await files.lstat(at)
+    if ((made.mode & 0o7777n) !== (mode & 0o7777n)) await files.chmod(at, Number(mode & 0o7777n))
+    if (made.uid !== uid || made.gid !== gid)
+      await files.lchown(at, Number(uid), Number(gid)).catch(ignoreEperm)
+    const directory = await parent.child(unfinished)
+    if (directory === null) throw new Error(`${at.shown} was made and is gone`)
+    return { name: unfinished, directory }
+  } catch (error) {
+    await files.rmdir(at).catch(() => {})
+    throw error
+  }
+}
+
+function ignoreEperm(error: unknown): void {
+  if (!isErrno(error, 'EPERM')) throw error
+}
+
+/** Takes away what crashed attempts at `name` left. One that is still at work elsewhere loses its directory whole, and fails. */
+export async function sweepUnfinished(files: BytesWriter, parent: Directory, name: string): Promise<void> {
+  const prefix = temporaryName(name).slice(0, -8)
+  for (const stray of await files.list(parent.at('.'), EVERYTHING)) {
+    if (!stray.startsWith(prefix)) continue
+    const found = await orNull(files.lstat(parent.at(stray)))
+    if (found?.isDirectory() !== true) continue
+    // Under another name first: from now on nobody can rename it to the final one.
+    const doomed = stray.endsWith('.gone') ? stray : `${stray}.gone`
+    if (
+      doomed !== stray &&
+      (await orNull(files.rename(parent.at(stray), parent.at(doomed)).then(() => true))) === null
+    )
+      continue
+    await removeTree(files, parent, doomed)
+  }
+}
+
+/** Removes a directory of ours with all in it, by handles; links are removed, not followed. Nothing there is no error. */
+export async function removeTree(files: BytesWriter, parent: Directory, name: string): Promise<void> {
+  const directory = await parent.child(name)
+  if (directory === null) return
+  try {
+    for (const entry of await files.list(directory.at('.'), EVERYTHING)) {
+      const found = await orNull(files.lstat(directory.at(entry)))
+      if (found === null) continue
+      if (found.isDirectory()) await removeTree(files, directory, entry)
+      else await orNull(files.unlink(directory.at(entry)))
+    }
+  } finally {
+    await directory.close()
+  }
+  await orNull(files.rmdir(parent.at(name)))
+}
