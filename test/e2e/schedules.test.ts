@@ -98,7 +98,7 @@ test('a lease that ends while its holder writes: the holder rolls back, the next
   const gates = gated()
   const slow = await world.start({ step: gates.step })
   await world.equal()
-  const held = gates.hold('sql.queue.remove-own')
+  const held = gates.hold('sql.queue.fence-at-once')
   await world.prod.retagBuild('f43', 'bash-5-1')
   const before = await held
   const go = gates.pause(CLAIMING)
