@@ -68,7 +68,7 @@ export async function compareWhole(deps: Deps, buildId: number, options: ReadOpt
   const lacking = await lackingParts(deps, parts, options)
   if (lacking.length > 0) result.push(found('components', lacking, []))
   if (look.blocked !== null || look.ownTree) return result
-  const faults = await fileFaults(prod, placement, stagingVolume)
+  const faults = await fileFaults(prod, standing, placement, stagingVolume)
   return faults.length === 0 ? result : [...result, found('files', null, faults)]
 }
 
@@ -132,7 +132,12 @@ async function lackingParts(
 /** At most so many are named. */
 const SHOWN_FILES = 20
 
-async function fileFaults(prod: ProdBuild, placement: Placement, stagingVolume: string): Promise<string[]> {
+async function fileFaults(
+  prod: ProdBuild,
+  standing: Standing,
+  placement: Placement,
+  stagingVolume: string,
+): Promise<string[]> {
   const { build, rpms, archives } = prod
   const placed = {
     buildId: build.id,
@@ -142,6 +147,8 @@ async function fileFaults(prod: ProdBuild, placement: Placement, stagingVolume: 
     prodVolume: build.volumeName,
     stagingVolume,
     files: filesOfBuild(prod),
+    sigkeys: standing.sigkeys,
+    formerVolumes: standing.placements.map((place) => place.stagingVolume),
     withoutFiles: rpms.length === 0 && archives.every(({ archive }) => archive.metadataOnly),
   }
   const link = (await placement.isPlaced(placed)) ? [] : [`not placed on volume ${stagingVolume}`]

@@ -75,26 +75,42 @@ export class Directory {
    * without listing what may be a directory of 20,000 packages. False: somebody else has made it.
    */
   async make(name: string): Promise<boolean> {
-    const parent = await this.stat()
     const temporary = this.at(unfinishedName(name))
-    const mode = Number(parent.mode & 0o777n)
     try {
-      await this.#files.mkdir(temporary, mode)
+      await this.#makeAt(temporary)
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error
       await this.clearUnfinished(name)
-      await this.#files.mkdir(temporary, mode)
+      await this.#makeAt(temporary)
     }
     try {
-      const made = await this.#files.lstat(temporary)
-      if ((made.mode & 0o7777n) !== (parent.mode & 0o7777n))
-        await this.#files.chmod(temporary, Number(parent.mode & 0o7777n))
-      if (made.uid !== parent.uid || made.gid !== parent.gid) await this.#give(temporary, made, parent)
       await this.#files.rename(temporary, this.at(name))
       return true
     } catch (error) {
       await this.#files.rmdir(temporary).catch(() => {})
       if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return false
+      throw error
+    }
+  }
+
+  /** The same at once under its name, for a directory that nobody sees yet; opened. */
+  async makeHidden(name: string): Promise<Directory> {
+    await this.#makeAt(this.at(name))
+    const made = await this.child(name)
+    if (made !== null) return made
+    throw vanished(`${this.path}/${name}`)
+  }
+
+  async #makeAt(at: At): Promise<void> {
+    const parent = await this.stat()
+    await this.#files.mkdir(at, Number(parent.mode & 0o777n))
+    try {
+      const made = await this.#files.lstat(at)
+      if ((made.mode & 0o7777n) !== (parent.mode & 0o7777n))
+        await this.#files.chmod(at, Number(parent.mode & 0o7777n))
+      if (made.uid !== parent.uid || made.gid !== parent.gid) await this.#give(at, made, parent)
+    } catch (error) {
+      await this.#files.rmdir(at).catch(() => {})
       throw error
     }
   }

@@ -26,6 +26,10 @@ export interface PlacedBuild extends PlacedSpot {
   readonly withoutFiles: boolean
   /** What its rows name, as prod shows them now. `volume` reads them in `inspect` only. */
   readonly files: readonly BuildFile[]
+  /** Keys that prod has ever signed with: of these only, what the rows no longer name goes. */
+  readonly sigkeys: readonly string[]
+  /** Staging's volumes where it may stand as yet: the link on the default volume may lead there. */
+  readonly formerVolumes: readonly string[]
 }
 
 /** A file of a build that is not as its row says. */

@@ -1,12 +1,13 @@
-import { AgainError, KeyError, OutageError } from '../errors.ts'
+import { AgainError, KeyError } from '../errors.ts'
 import { type BuildPlace, buildDir, checkedPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
-import { isErrno, meaningOf, orNull } from './errno.ts'
-import { TreeReader, TreeWriter } from './files.ts'
+import { orNull } from './errno.ts'
+import { Ground } from './ground.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts, putLink, takeBackLink } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
+import { prodPlace, stagingPlace } from './spots.ts'
 import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
 import { Turns, Work } from './work.ts'
@@ -23,14 +24,6 @@ export interface VolumePlacementOptions {
   readonly fsync?: boolean
   readonly step: Step
 }
-
-const ATTEMPTS = 5
-
-/** What the disk may say of one directory only: its permissions, a bad block. */
-const PERHAPS_ONE = ['EACCES', 'EPERM', 'EIO']
-
-/** A directory that comes and goes at once, to see whether staging's tree can be written to. */
-const PROBE = '.kss-probe'
 
 /**
  * Placement `volume`: nothing is copied. The build lies on a volume of its own in staging, whose directories are real
@@ -49,29 +42,28 @@ export class VolumePlacement implements Placement {
   readonly mode = 'volume'
   readonly #options: VolumePlacementOptions
   readonly #texts: LinkTexts
-  readonly #prod: TreeReader
-  readonly #staging: TreeWriter
+  readonly #ground: Ground
   readonly #turns = new Turns()
 
   constructor(options: VolumePlacementOptions) {
     this.#options = options
     this.#texts = new LinkTexts(options.linkTarget)
-    this.#prod = new TreeReader({ side: 'prod', step: options.step })
-    this.#staging = new TreeWriter({ side: 'staging', step: options.step })
+    this.#ground = new Ground(options)
   }
 
   isPlaced(build: PlacedBuild): Promise<boolean> {
-    return this.#explained(async () => {
+    return this.#ground.explained(async () => {
       const wanted = await this.#wanted(build)
       if (wanted === 'missing') return false
       return (
-        wanted === 'nothing' || (await isAsWanted(this.#staging, await this.#root(), this.#texts, wanted))
+        wanted === 'nothing' ||
+        (await isAsWanted(this.#ground.staging, await this.#ground.root(), this.#texts, wanted))
       )
     })
   }
 
   place(build: PlacedBuild): Promise<void> {
-    return this.#explained(async () => {
+    return this.#ground.explained(async () => {
       const wanted = await this.#wanted(build)
       if (wanted === 'missing') {
         const path = buildDir(this.#options.prodTopdir, prodPlace(build))
@@ -80,20 +72,20 @@ export class VolumePlacement implements Placement {
         })
       }
       if (wanted === 'nothing') return
-      const root = await this.#root()
+      const root = await this.#ground.root()
       // Finds a clash before the first write.
-      const plan = await assertFree(this.#staging, root, this.#texts, wanted)
+      const plan = await assertFree(this.#ground.staging, root, this.#texts, wanted)
       if (!isDone(plan)) await this.#write(root, wanted)
     })
   }
 
   /** Looked at in the mount: where the link leads may have another name on this host. */
   inspect(build: PlacedBuild): Promise<readonly FileFault[]> {
-    return this.#explained(async () => {
+    return this.#ground.explained(async () => {
       const { prodTopdir } = this.#options
-      const source = await findSource(this.#prod, prodTopdir, prodPlace(build))
+      const source = await findSource(this.#ground.prod, prodTopdir, prodPlace(build))
       if (source === null) return build.files.length === 0 ? [] : [{ path: '', fault: 'missing' }]
-      return inspectFiles(this.#prod, buildDir(prodTopdir, source.place), build.files)
+      return inspectFiles(this.#ground.prod, buildDir(prodTopdir, source.place), build.files)
     })
   }
 
@@ -101,79 +93,56 @@ export class VolumePlacement implements Placement {
   async tidy(): Promise<void> {}
 
   remove(build: PlacedSpot, successor?: PlacedSpot): Promise<{ readonly left: readonly string[] }> {
-    return this.#explained(async () =>
+    return this.#ground.explained(async () =>
       removePlaced({
-        files: this.#staging,
-        root: await this.#root(),
+        files: this.#ground.staging,
+        root: await this.#ground.root(),
         texts: this.#texts,
-        place: stagingPlace(build),
+        place: stagingPlace(this.mode, build),
         buildId: build.buildId,
-        successor: successor === undefined ? null : stagingPlace(successor),
+        successor: successor === undefined ? null : stagingPlace(this.mode, successor),
         fsync: this.#options.fsync ?? true,
       }),
     )
   }
 
   standsAlready(at: BuildPlace): Promise<boolean> {
-    return this.#explained(async () => {
+    return this.#ground.explained(async () => {
       const place = checkedPlace(at)
-      const path = buildDir(await this.#root(), place)
-      const found = await orNull(this.#staging.lstat(path))
+      const path = buildDir(await this.#ground.root(), place)
+      const found = await orNull(this.#ground.staging.lstat(path))
       if (found === null || !found.isSymbolicLink()) return found !== null
-      return !this.#texts.isIntoProd(place, await this.#staging.readlink(path))
+      return !this.#texts.isIntoProd(place, await this.#ground.staging.readlink(path))
     })
   }
 
-  /** Throws OutageError('storage') when either tree is sick as a whole; writes nothing lasting. */
-  async probe(): Promise<void> {
-    try {
-      await this.#prod.stat(`${this.#options.prodTopdir}/packages`)
-      const path = `${await this.#root()}/${PROBE}`
-      const probe = { path, shown: path }
-      await this.#staging.mkdir(probe, 0o700)
-      await this.#staging.rmdir(probe)
-    } catch (error) {
-      const meaning = meaningOf(error)
-      // Another daemon probes at the same moment: then it can be written to.
-      if (!(meaning instanceof AgainError)) throw meaning
-    }
-  }
-
-  /**
-   * Errors of the file system as what they mean; a lost race is tried again a few times, prod need not be asked for it. What
-   * looks like a sick disk but is not, since the tree itself answers, is one build's directory: the key's own error, or it would
-   * stop all others for ever.
-   */
-  async #explained<T>(work: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work()
-      } catch (error) {
-        const meaning = meaningOf(error)
-        if (meaning instanceof OutageError && PERHAPS_ONE.includes(String(meaning.detail.errno))) {
-          await this.probe()
-          throw new KeyError('STORAGE_BUILD_SICK', `only this build's directory: ${meaning.message}`, {
-            detail: meaning.detail,
-            cause: error,
-          })
-        }
-        if (attempt >= ATTEMPTS || !(meaning instanceof AgainError)) throw meaning
-      }
-    }
+  probe(): Promise<void> {
+    return this.#ground.probe()
   }
 
   async #write(root: string, wanted: Wanted): Promise<void> {
-    const work = new Work(this.#staging, root, await this.#prodIds(wanted.source.place), this.#turns)
+    const work = new Work(
+      this.#ground.staging,
+      root,
+      await this.#ground.prodIds(wanted.source.place),
+      this.#turns,
+    )
     try {
       // Both are judged again with the handles open: what was free may be taken by now.
       const base = await work.directory(versionPath({ ...wanted.place, volume: DEFAULT_VOLUME }))
       const version = await work.directory(versionPath(wanted.place))
       const volume = await work.directory(['vol', wanted.place.volume])
-      const { toplink, link, convenience } = await assertFree(this.#staging, root, this.#texts, wanted, {
-        volume,
-        version,
-        base,
-      })
+      const { toplink, link, convenience } = await assertFree(
+        this.#ground.staging,
+        root,
+        this.#texts,
+        wanted,
+        {
+          volume,
+          version,
+          base,
+        },
+      )
       const uid = wanted.uid
       const links = [
         {
@@ -189,13 +158,13 @@ export class VolumePlacement implements Placement {
       for (const { directory, name, text, before, uid } of links) {
         if (before === 'right') continue
         await directory.sweep(name)
-        if (!(await putLink(this.#staging, directory, name, { text, uid }, before)))
+        if (!(await putLink(this.#ground.staging, directory, name, { text, uid }, before)))
           throw raced(directory.at(name).shown)
-        work.onFailure(() => takeBackLink(this.#staging, directory, name, text, before))
+        work.onFailure(() => takeBackLink(this.#ground.staging, directory, name, text, before))
         if (this.#options.fsync ?? true) await directory.sync()
       }
       // By path, as everybody else will come: what we hold open may have been moved away.
-      if (!(await isAsWanted(this.#staging, root, this.#texts, wanted)))
+      if (!(await isAsWanted(this.#ground.staging, root, this.#texts, wanted)))
         throw raced(base.at(wanted.place.release).shown)
     } catch (error) {
       await work.takeBack()
@@ -207,14 +176,14 @@ export class VolumePlacement implements Placement {
 
   /** What must stand in staging; `missing`: prod lacks the directory; `nothing`: it lacks it, and so it should. */
   async #wanted(build: PlacedBuild): Promise<Wanted | 'missing' | 'nothing'> {
-    const place = stagingPlace(build)
-    const source = await findSource(this.#prod, this.#options.prodTopdir, prodPlace(build))
+    const place = stagingPlace(this.mode, build)
+    const source = await findSource(this.#ground.prod, this.#options.prodTopdir, prodPlace(build))
     if (source === null) return build.withoutFiles ? 'nothing' : 'missing'
-    return this.#toBe(place, source)
+    return this.#toBe(place, source, build.formerVolumes)
   }
 
-  async #toBe(place: BuildPlace, source: Source): Promise<Wanted> {
-    const top = await this.#staging.stat(await this.#root())
+  async #toBe(place: BuildPlace, source: Source, formerVolumes: readonly string[]): Promise<Wanted> {
+    const top = await this.#ground.staging.stat(await this.#ground.root())
     return {
       place,
       source,
@@ -222,46 +191,9 @@ export class VolumePlacement implements Placement {
       convenience: this.#texts.convenience(place),
       uid: this.#options.linkOwner === 'any' ? null : source.uid,
       topUid: top.uid,
+      formerVolumes,
     }
   }
-
-  /** Real path of staging's tree. Throws OutageError STORAGE_DISK: an empty mount point must not be filled. */
-  async #root(): Promise<string> {
-    const { stagingTopdir } = this.#options
-    try {
-      const root = await this.#staging.realpath(stagingTopdir)
-      if ((await this.#staging.stat(`${root}/packages`)).isDirectory()) return root
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
-    }
-    const text = `staging's tree is not mounted at ${stagingTopdir}: it has no directory packages`
-    throw new OutageError('storage', 'STORAGE_DISK', text, { detail: { path: stagingTopdir } })
-  }
-
-  /** Every directory of prod on the way to the build, and on the way to where its default volume has it. */
-  async #prodIds(place: BuildPlace): Promise<ReadonlySet<string>> {
-    const ids = new Set<string>()
-    for (const volume of new Set([place.volume, DEFAULT_VOLUME])) {
-      let path = this.#options.prodTopdir
-      for (const name of ['', ...versionPath({ ...place, volume })]) {
-        path = name === '' ? path : `${path}/${name}`
-        const found = await orNull(this.#prod.stat(path))
-        if (found === null) break
-        ids.add(`${found.dev}:${found.ino}`)
-      }
-    }
-    return ids
-  }
-}
-
-function prodPlace(build: PlacedSpot): BuildPlace {
-  return checkedPlace({ ...build, volume: build.prodVolume })
-}
-
-function stagingPlace(build: PlacedSpot): BuildPlace {
-  if (build.stagingVolume !== DEFAULT_VOLUME) return checkedPlace({ ...build, volume: build.stagingVolume })
-  const text = `build ${build.buildId}: placement volume needs a staging volume other than DEFAULT; see prod.volumes`
-  throw new KeyError('STORAGE_VOLUME_DEFAULT', text)
 }
 
 function raced(path: string): AgainError {

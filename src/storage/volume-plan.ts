@@ -16,12 +16,14 @@ export interface Wanted {
   readonly convenience: string
   /** Who must own the links; null: anybody. */
   readonly uid: bigint | null
+  /** Volumes where the build may stand as yet. */
+  readonly formerVolumes: readonly string[]
   /** Owner of staging's tree. */
   readonly topUid: bigint
 }
 
 /** `right`: nothing to do. Else what stands there now: nothing, or a link of ours that is to be replaced. */
-type Free = 'right' | Standing
+export type Free = 'right' | Standing
 
 export interface Plan {
   readonly toplink: Free
@@ -45,7 +47,7 @@ export interface Held {
  * | any                | the wanted text, and owner                                    | right          |
  * | volume's release   | a link into prod for this name and version, or another owner  | replaced       |
  * | volume's release   | a draft's name, and a promotion's link to the build           | right          |
- * | default's release  | Koji's link to another volume, where nothing or a link of ours is | replaced   |
+ * | default's release  | Koji's link to another volume, where nothing or a link of ours is, or we were | replaced   |
  * | toplink            | a link to the top, or one that cannot be seen from here       | right          |
  * | any                | anything else                                                 | STORAGE_CLASH  |
  *
@@ -96,11 +98,12 @@ function isRightLink(texts: LinkTexts, wanted: Wanted, now: Standing & { kind: '
   )
 }
 
-async function conveniencePlan(
+/** The row for the default volume's link. Throws KeyError STORAGE_CLASH. */
+export async function conveniencePlan(
   files: TreeWriter,
   root: string,
   texts: LinkTexts,
-  wanted: Wanted,
+  wanted: Pick<Wanted, 'place' | 'convenience' | 'uid' | 'formerVolumes'>,
   now: Standing,
 ): Promise<Free> {
   const { place } = wanted
@@ -109,6 +112,7 @@ async function conveniencePlan(
     if (now.text === wanted.convenience) return hasOwner(now, wanted.uid) ? 'right' : now
     const other = texts.otherVolume(place, now.text)
     if (other !== null) {
+      if (wanted.formerVolumes.includes(other.volume)) return now
       const there = await standing(files, root, versionPath(other), other.release)
       if (there.kind === 'nothing') return now
       if (there.kind === 'link' && texts.isIntoProd(other, there.text)) return now
@@ -119,7 +123,12 @@ async function conveniencePlan(
 }
 
 /** A `toplink` that staging's admin made says the topdir as the hub sees it; from here it may lead nowhere. */
-async function toplinkPlan(files: TreeWriter, root: string, volume: string, now: Standing): Promise<Free> {
+export async function toplinkPlan(
+  files: TreeWriter,
+  root: string,
+  volume: string,
+  now: Standing,
+): Promise<Free> {
   if (now.kind === 'nothing') return now
   const path = `${root}/vol/${volume}/toplink`
   if (now.kind === 'link') {

@@ -23,6 +23,8 @@ export interface Removal {
   /** What the build has become, and is placed as already; null: it is gone. */
   readonly successor: BuildPlace | null
   readonly fsync: boolean
+  /** Set: at the place stood a directory, gone now, and a promoted draft's link there gets this owner (null: anybody). */
+  readonly emptied?: { readonly uid: bigint | null }
 }
 
 /**
@@ -100,9 +102,9 @@ function isFormerDraft(removal: Removal, at: BuildPlace, text: string): boolean 
 async function redirect(removal: Removal, promoted: BuildPlace, left: string[]): Promise<void> {
   const { files, root, texts, place } = removal
   const link = await look(removal, place)
-  if (link.kind === 'nothing') return
+  if (link.kind === 'nothing' && removal.emptied === undefined) return
   if (link.kind === 'link' && texts.isPromotion(place, promoted, link.text)) return
-  if (link.kind !== 'link' || !texts.isIntoProd(place, link.text)) {
+  if (link.kind === 'other' || (link.kind === 'link' && !texts.isIntoProd(place, link.text))) {
     left.push(pathOf(removal, place))
     return
   }
@@ -111,7 +113,8 @@ async function redirect(removal: Removal, promoted: BuildPlace, left: string[]):
   try {
     await directory.sweep(place.release)
     const text = promotionLink(place.volume, promoted)
-    const done = await putLink(files, directory, place.release, { text, uid: link.uid }, link)
+    const uid = link.kind === 'link' ? link.uid : (removal.emptied?.uid ?? null)
+    const done = await putLink(files, directory, place.release, { text, uid }, link)
     if (!done) throw new AgainError('STORAGE_RACE', `somebody else works at ${pathOf(removal, place)}`)
     if (removal.fsync) await directory.sync()
   } finally {

@@ -59,6 +59,8 @@ export function aBuild(changes: Partial<PlacedBuild> = {}): PlacedBuild {
     stagingVolume: 'prod',
     withoutFiles: false,
     files: [],
+    sigkeys: [],
+    formerVolumes: [],
     ...changes,
   }
 }

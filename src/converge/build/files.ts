@@ -27,6 +27,8 @@ export function placeOf(work: BuildWork): Place {
     buildId: build.id,
     // Only a placement with files of its own must be able to name them.
     files: work.placement.mode === 'volume' ? [] : filesOfBuild(work.prod),
+    sigkeys: work.standing.sigkeys,
+    formerVolumes: work.standing.placements.map((place) => place.stagingVolume),
     withoutFiles: rpms.length === 0 && archives.every(({ archive }) => archive.metadataOnly),
     record: { ...names, ...volumes, prodBuildId: build.id, mode: work.placement.mode },
   }
