@@ -1,7 +1,8 @@
 import { queryHistory } from '../hub/calls-history.ts'
+import type { ReadOptions } from '../hub/hub.ts'
 import type { TagListingRow } from '../model/history-rows.ts'
 import { formatKey, type Key } from '../model/key.ts'
-import type { Expectation } from '../model/outcome.ts'
+import type { Expectation, Priority } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
@@ -41,21 +42,22 @@ export class TaggedConverger implements Converger<TaggedKey> {
     this.#deps = deps
   }
 
-  async converge(key: TaggedKey, claim: Claim): Promise<Converged> {
-    const { rows, removed } = await this.#read(key, claim)
+  async converge(key: TaggedKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
+    const options = { priority: claim.priority, signal }
+    const { rows, removed } = await this.#read(key, claim, options)
     const unmet = unmetOf(claim.expect, rows)
     return settleReading(this.#deps, {
       claim,
       unmet,
-      read: (sql) => this.#look(sql, { key, claim, rows, removed, unmet }),
-      prove: (lastApplied) => this.#prove(key, claim, lastApplied),
+      read: (sql) => this.#look(sql, { key, claim, rows, removed, unmet, options }),
+      prove: (lastApplied) => this.#prove(key, claim, lastApplied, options),
     })
   }
 
   /** Reads staging, and says what is to be done; or why nothing is, yet. */
   async #look(sql: Sql, of: Observed): Promise<Reading | Stop> {
     const { hub, database, scope, owner } = this.#deps
-    const { key, claim, rows, removed, unmet } = of
+    const { key, claim, rows, removed, unmet, options } = of
     const look = await lookAtTagged(sql, owner, {
       keyText: formatKey(key),
       ...key,
@@ -64,7 +66,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const { tag, state, builds } = look
     if (tag === null) {
       return stop(async () => {
-        const reason = await scope.whyOutside(hub, database, key.tagId, claim.priority)
+        const reason = await scope.whyOutside(hub, database, key.tagId, options.priority, options.signal)
         if (reason !== null) return skipped(reason)
         return waitFor(this.#deps, claim, [{ kind: 'tag', tagId: key.tagId }], 'its tag comes first')
       })
@@ -134,14 +136,14 @@ export class TaggedConverger implements Converger<TaggedKey> {
   async #read(
     key: TaggedKey,
     claim: Claim,
+    options: Reads,
   ): Promise<{ readonly rows: readonly TagListingRow[]; readonly removed: Removed | null }> {
     const { hub } = this.#deps
-    const { priority } = claim
     if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
-      const [shown] = await hub.read([listingIn(key, true)], { priority })
+      const [shown] = await hub.read([listingIn(key, true)], options)
       return { rows: shown.tag_listing, removed: null }
     }
-    const [all, tag] = await hub.read([listingIn(key), settingsOf(key.tagId)], { priority })
+    const [all, tag] = await hub.read([listingIn(key), settingsOf(key.tagId)], options)
     return {
       rows: all.tag_listing.filter((row) => row.revokeEvent === null),
       removed: {
@@ -151,17 +153,23 @@ export class TaggedConverger implements Converger<TaggedKey> {
     }
   }
 
-  async #prove(key: TaggedKey, claim: Claim, lastApplied: number | null): Promise<Proofs | LeftAlone> {
+  async #prove(
+    key: TaggedKey,
+    claim: Claim,
+    lastApplied: number | null,
+    options: Reads,
+  ): Promise<Proofs | LeftAlone> {
     const { hub, database, owner } = this.#deps
-    const [gone, tag] = await hub.read([listingIn(key, false), settingsOf(key.tagId)], {
-      priority: claim.priority,
-    })
+    const [gone, tag] = await hub.read([listingIn(key, false), settingsOf(key.tagId)], options)
     if (tag.tag_config.length === 0) return leaveToTag(this.#deps, claim, key.tagId)
     const refs = gone.tag_listing.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuildRows(database, owner, refs)
     return proofsOf(gone.tag_listing, (id) => builds.get(id)?.id, lastApplied)
   }
 }
+
+/** How prod is asked for a claim: at its priority, until the daemon stops. */
+type Reads = ReadOptions & { readonly priority: Priority }
 
 /** One claim's view of prod. */
 interface Observed {
@@ -170,6 +178,7 @@ interface Observed {
   readonly rows: readonly TagListingRow[]
   readonly removed: Removed | null
   readonly unmet: readonly Expectation[]
+  readonly options: Reads
 }
 
 function stop(why: Stop['stop']): Stop {

@@ -122,7 +122,10 @@ export class BuildConverger implements Converger<BuildKey> {
     if (!placement.needsTags) return []
     const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     const covered = await Promise.all(
-      tags.map(async (tag) => (await scope.whyOutside(hub, database, tag.id, options.priority)) === null),
+      tags.map(
+        async (tag) =>
+          (await scope.whyOutside(hub, database, tag.id, options.priority, options.signal)) === null,
+      ),
     )
     return tags.filter((_tag, i) => covered[i]).map((tag) => tag.name)
   }
@@ -170,7 +173,8 @@ export class BuildConverger implements Converger<BuildKey> {
     if (scope.builds === 'all' || standing.own !== null || standing.included) return null
     const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     for (const tag of tags) {
-      if ((await scope.whyOutside(hub, database, tag.id, options.priority)) === null) return null
+      if ((await scope.whyOutside(hub, database, tag.id, options.priority, options.signal)) === null)
+        return null
     }
     return tags.length === 0 ? 'it is in no tag' : 'it is in no tag that is in scope'
   }
