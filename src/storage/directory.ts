@@ -165,6 +165,11 @@ export function temporaryName(name: string): string {
   return `${temporaryPrefix(name)}${randomBytes(4).toString('hex')}`
 }
 
+/** A hidden name beside `name`, always the same for one use, so that the next try finds what a crash left. */
+export function hiddenName(name: string, use: string): string {
+  return `${temporaryPrefix(name)}${use}`
+}
+
 function unfinishedName(name: string): string {
   return `${temporaryPrefix(name)}new`
 }

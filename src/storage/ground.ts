@@ -23,12 +23,15 @@ const PROBE = '.kss-probe'
 export class Ground {
   readonly prod: BytesReader
   readonly staging: BytesWriter
+  /** for bytes of staging's own */
+  readonly stagingReader: BytesReader
   readonly #prodTopdir: string
   readonly #stagingTopdir: string
 
   constructor({ prodTopdir, stagingTopdir, step }: GroundOptions) {
     this.prod = new BytesReader({ side: 'prod', step })
     this.staging = new BytesWriter({ side: 'staging', step })
+    this.stagingReader = new BytesReader({ side: 'staging', step })
     this.#prodTopdir = prodTopdir
     this.#stagingTopdir = stagingTopdir
   }

@@ -9,14 +9,20 @@ const AT_ONCE = 8
 /** Of a content generator's metadata; larger ones are not read, and their files looked for in one place only. */
 const MAX_METADATA_BYTES = 64 * 1024 * 1024
 
+/** What is looked for. */
+export type NamedFile = Pick<BuildFile, 'path' | 'size' | 'subdirectory'>
+
+/** How a path is looked at: as Koji would open it. */
+export type Sight = Pick<TreeReader, 'stat' | 'read'>
+
 /** Looks at files below a build's directory by their names and sizes; reads no content but the build's own metadata. */
 export async function inspectFiles(
-  tree: TreeReader,
+  tree: Sight,
   directory: string,
-  files: readonly BuildFile[],
+  files: readonly Pick<BuildFile, 'path' | 'size' | 'subdirectory'>[],
 ): Promise<FileFault[]> {
   let metadata: Promise<Metadata> | null = null
-  const inspect = async (file: BuildFile): Promise<FileFault | null> => {
+  const inspect = async (file: (typeof files)[number]): Promise<FileFault | null> => {
     const fault = await inspectOne(tree, directory, file)
     if (fault?.fault !== 'missing' || !file.subdirectory) return fault
     metadata ??= readMetadata(tree, directory)
@@ -36,7 +42,7 @@ export async function inspectFiles(
 }
 
 async function inspectOne(
-  tree: TreeReader,
+  tree: Sight,
   directory: string,
   file: Pick<BuildFile, 'path' | 'size'>,
 ): Promise<FileFault | null> {
@@ -55,7 +61,7 @@ async function inspectOne(
 type Metadata = ReadonlyMap<string, readonly (readonly string[])[]>
 
 /** `output[].filename` and `.subdir` of what a content generator told (kojihub.py import_archive_internal); other shapes tell nothing. */
-async function readMetadata(tree: TreeReader, directory: string): Promise<Metadata> {
+async function readMetadata(tree: Sight, directory: string): Promise<Metadata> {
   const path = `${directory}/metadata.json`
   try {
     if ((await tree.stat(path)).size > BigInt(MAX_METADATA_BYTES)) return new Map()

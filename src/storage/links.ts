@@ -80,6 +80,18 @@ export interface NewLink {
   readonly uid: bigint | null
 }
 
+/** Makes a link under a name that nobody sees yet. */
+export async function makeLink(
+  files: TreeWriter,
+  directory: Directory,
+  name: string,
+  link: NewLink,
+): Promise<void> {
+  const at = directory.at(name)
+  await files.symlink(link.text, at)
+  if (link.uid !== null) await own(files, at, at.shown, link.uid)
+}
+
 /**
  * Puts a link at a name, complete with its owner, by rename. The name held `before` a moment ago; when it no longer does,
  * nothing is done and false is given back. Between that look and the rename is a gap of microseconds, in which only a link could be

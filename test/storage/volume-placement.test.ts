@@ -1,3 +1,4 @@
+import { noStep } from '../../src/step.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { placementContract } from './placement-contract.ts'
 
@@ -9,5 +10,7 @@ placementContract(
       linkTarget: trees.prod,
       stagingTopdir: trees.staging,
       step,
+      // What only heals or looks need not outlive a loss of power.
+      fsync: step !== noStep,
     }),
 )
