@@ -1,7 +1,14 @@
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { AgainError, KeyError } from '../errors.ts'
-import { type BuildPlace, buildDir, checkedName, volumeDir } from '../model/paths.ts'
+import {
+  type BuildPlace,
+  buildDir,
+  checkedName,
+  DEFAULT_VOLUME,
+  versionPath,
+  volumeDir,
+} from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { BytesReader } from './copy-calls.ts'
 import type { BuildBytes, BytesSource, OpenFile } from './copy-source.ts'
@@ -16,6 +23,10 @@ const MAX_DEPTH = 8
 export class MountSource implements BytesSource {
   readonly #files: BytesReader
   readonly #topdir: string
+
+  get shown(): string {
+    return this.#topdir
+  }
 
   constructor(options: { readonly prodTopdir: string; readonly step: Step }) {
     this.#files = new BytesReader({ side: 'prod', step: options.step })
@@ -34,21 +45,36 @@ export class MountSource implements BytesSource {
       await this.#files.realpath(volumeDir(this.#topdir, source.place.volume)),
       await this.#files.realpath(this.#topdir),
     ]
-    return new MountedBuild(this.#files, path, inside, `${source.device}:${source.inode}`)
+    const inodes = await this.#inodes(source.place)
+    return new MountedBuild(this.#files, path, inside, inodes.add(`${source.device}:${source.inode}`))
+  }
+
+  /** `device:inode` of every directory on the way to the build, and on the way to where the default volume has it. */
+  async #inodes(place: BuildPlace): Promise<Set<string>> {
+    const inodes = new Set<string>()
+    for (const volume of new Set([place.volume, DEFAULT_VOLUME])) {
+      const names = versionPath({ ...place, volume })
+      for (let depth = 0; depth <= names.length; depth++) {
+        const found = await orNull(this.#files.stat([this.#topdir, ...names.slice(0, depth)].join('/')))
+        if (found === null) break
+        inodes.add(`${found.dev}:${found.ino}`)
+      }
+    }
+    return inodes
   }
 }
 
 class MountedBuild implements BuildBytes {
   readonly shown: string
-  readonly inodes = new Set<string>()
+  readonly inodes: ReadonlySet<string>
   readonly #files: BytesReader
   readonly #inside: readonly string[]
 
-  constructor(files: BytesReader, path: string, inside: readonly string[], inode: string) {
+  constructor(files: BytesReader, path: string, inside: readonly string[], inodes: ReadonlySet<string>) {
     this.#files = files
     this.#inside = inside
     this.shown = path
-    this.inodes.add(inode)
+    this.inodes = inodes
   }
 
   async open(names: readonly string[]): Promise<OpenFile | null> {

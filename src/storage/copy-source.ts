@@ -18,6 +18,8 @@ export interface OpenFile {
 
 /** Where a build's bytes come from: the mount, or prod's package server. */
 export interface BytesSource {
+  /** its top, as errors name it */
+  readonly shown: string
   /** Throws OutageError('storage') when it is down as a whole. */
   probe(): Promise<void>
   /** Null: there is no such build. */

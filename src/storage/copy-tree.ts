@@ -1,7 +1,7 @@
 import { SafetyError } from '../errors.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import { type Directory, temporaryName } from './directory.ts'
-import { isErrno, orNull } from './errno.ts'
+import { orNull } from './errno.ts'
 
 const EVERYTHING = Number.POSITIVE_INFINITY
 
@@ -9,6 +9,7 @@ const EVERYTHING = Number.POSITIVE_INFINITY
 export class TargetTree {
   readonly top: Directory
   readonly #open = new Map<string, Promise<Directory>>()
+  readonly #looks = new Map<string, Promise<Directory | null>>()
   /** `device:inode` of prod's directories: never to be written in, however they came to be here */
   readonly #guarded: ReadonlySet<string>
 
@@ -30,14 +31,14 @@ export class TargetTree {
   }
 
   /** The same, null where it lacks. */
-  async look(names: readonly string[]): Promise<Directory | null> {
-    const known = this.#open.get(names.join('/'))
-    if (known !== undefined) return known
+  look(names: readonly string[]): Promise<Directory | null> {
     if (names.length === 0) return this.directory(names)
-    const parent = await this.look(names.slice(0, -1))
-    const found = parent === null ? null : await parent.child(names.at(-1) as string)
-    if (found !== null) this.#open.set(names.join('/'), Promise.resolve(await this.#guard(found)))
-    return found
+    const key = names.join('/')
+    const known = this.#open.get(key) ?? this.#looks.get(key)
+    if (known !== undefined) return known
+    const look = this.#find(key, names)
+    this.#looks.set(key, look)
+    return look
   }
 
   /** Makes the names in all directories outlive a loss of power. */
@@ -53,6 +54,20 @@ export class TargetTree {
     this.#open.clear()
   }
 
+  async #find(key: string, names: readonly string[]): Promise<Directory | null> {
+    const parent = await this.look(names.slice(0, -1))
+    const found = parent === null ? null : await parent.child(names.at(-1) as string)
+    if (found === null) return null
+    await this.#guard(found)
+    const other = this.#open.get(key)
+    if (other === undefined) {
+      this.#open.set(key, Promise.resolve(found))
+      return found
+    }
+    await found.close()
+    return other
+  }
+
   async #enter(names: readonly string[]): Promise<Directory> {
     const name = names.at(-1)
     if (name === undefined) return this.#guard(this.top)
@@ -65,41 +80,18 @@ export class TargetTree {
     return this.#guard(made)
   }
 
+  /** Gives it back, or closes it and throws. */
   async #guard(directory: Directory): Promise<Directory> {
-    const { dev, ino } = await directory.stat()
-    if (!this.#guarded.has(`${dev}:${ino}`)) return directory
-    if (directory !== this.top) await directory.close()
-    const text = `${directory.path} is a directory of prod's tree; nothing may be written in it`
-    throw new SafetyError('STORAGE_INSIDE_PROD', text, { detail: { path: directory.path } })
+    try {
+      const { dev, ino } = await directory.stat()
+      if (!this.#guarded.has(`${dev}:${ino}`)) return directory
+      const text = `${directory.path} is a directory of prod's tree; nothing may be written in it`
+      throw new SafetyError('STORAGE_INSIDE_PROD', text, { detail: { path: directory.path } })
+    } catch (error) {
+      if (directory !== this.top) await directory.close()
+      throw error
+    }
   }
-}
-
-/** A directory beside the one to be, under a name that only this attempt knows. */
-export async function makeUnfinished(
-  files: BytesWriter,
-  parent: Directory,
-  name: string,
-): Promise<{ readonly name: string; readonly directory: Directory }> {
-  const unfinished = temporaryName(name)
-  const { mode, uid, gid } = await parent.stat()
-  const at = parent.at(unfinished)
-  await files.mkdir(at, Number(mode & 0o777n))
-  try {
-    const made = await files.lstat(at)
-    if ((made.mode & 0o7777n) !== (mode & 0o7777n)) await files.chmod(at, Number(mode & 0o7777n))
-    if (made.uid !== uid || made.gid !== gid)
-      await files.lchown(at, Number(uid), Number(gid)).catch(ignoreEperm)
-    const directory = await parent.child(unfinished)
-    if (directory === null) throw new Error(`${at.shown} was made and is gone`)
-    return { name: unfinished, directory }
-  } catch (error) {
-    await files.rmdir(at).catch(() => {})
-    throw error
-  }
-}
-
-function ignoreEperm(error: unknown): void {
-  if (!isErrno(error, 'EPERM')) throw error
 }
 
 /** Takes away what crashed attempts at `name` left. One that is still at work elsewhere loses its directory whole, and fails. */

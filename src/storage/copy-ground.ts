@@ -1,0 +1,115 @@
+import { AgainError, KeyError, OutageError } from '../errors.ts'
+import type { Step } from '../step.ts'
+import { BytesReader, BytesWriter } from './copy-calls.ts'
+import type { BytesSource } from './copy-source.ts'
+import { isErrno, meaningOf } from './errno.ts'
+
+const ATTEMPTS = 5
+/** What the disk may say of one directory only: its permissions, a bad block. */
+const PERHAPS_ONE = ['EACCES', 'EPERM', 'EIO']
+const PROBE = '.kss-probe'
+
+export interface CopyGroundOptions {
+  readonly stagingTopdir: string
+  readonly source: BytesSource
+  /** Bytes of free space below which nothing is copied any more. */
+  readonly reserveBytes: number
+  readonly step: Step
+}
+
+/** Staging's tree as files are copied into it: its root, its room, and what its errors mean. */
+export class CopyGround {
+  readonly writer: BytesWriter
+  readonly reader: BytesReader
+  readonly #options: CopyGroundOptions
+  /** bytes that placings under way have still to write */
+  #promised = 0
+
+  constructor(options: CopyGroundOptions) {
+    this.#options = options
+    this.writer = new BytesWriter({ side: 'staging', step: options.step })
+    this.reader = new BytesReader({ side: 'staging', step: options.step })
+  }
+
+  /** Throws OutageError('storage'): STORAGE_NO_SPACE while the reserve is touched, what else is sick as a whole. */
+  async probe(): Promise<void> {
+    await this.#options.source.probe().catch((error) => {
+      throw meaningOf(error)
+    })
+    try {
+      const path = `${await this.root()}/${PROBE}`
+      await this.writer.mkdir({ path, shown: path }, 0o700)
+      await this.writer.rmdir({ path, shown: path })
+      await this.withRoom(0, async () => {})
+    } catch (error) {
+      const meaning = named(meaningOf(error))
+      // Another daemon probes at the same moment: then it can be written to.
+      if (!(meaning instanceof AgainError)) throw meaning
+    }
+  }
+
+  /** Real path of staging's tree. Throws OutageError STORAGE_DISK: an empty mount point must not be filled. */
+  async root(): Promise<string> {
+    const { stagingTopdir } = this.#options
+    try {
+      const root = await this.writer.realpath(stagingTopdir)
+      if ((await this.writer.stat(`${root}/packages`)).isDirectory()) return root
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+    }
+    const text = `staging's tree is not mounted at ${stagingTopdir}: it has no directory packages`
+    throw new OutageError('storage', 'STORAGE_DISK', text, { detail: { path: stagingTopdir } })
+  }
+
+  /** Runs `work`, which writes so many bytes, where the reserve stays free. Throws OutageError STORAGE_NO_SPACE. */
+  async withRoom<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    const { reserveBytes } = this.#options
+    const root = await this.root()
+    const { bavail, bsize } = await this.writer.statfs(root)
+    const freeBytes = bavail * bsize
+    if (freeBytes - this.#promised - bytes < reserveBytes) {
+      const text = `${root} has ${freeBytes} bytes free, ${bytes + this.#promised} are to be written and ${reserveBytes} kept free`
+      const detail = { path: root, freeBytes, neededBytes: bytes, reserveBytes }
+      throw new OutageError('storage', 'STORAGE_NO_SPACE', `staging's tree is full: ${text}`, { detail })
+    }
+    this.#promised += bytes
+    try {
+      return await work()
+    } finally {
+      this.#promised -= bytes
+    }
+  }
+
+  /** As placement `volume` does: a lost race is tried again, one sick directory is its build's own error. */
+  async explained<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        const meaning = named(meaningOf(error))
+        if (meaning instanceof OutageError && PERHAPS_ONE.includes(String(meaning.detail.errno))) {
+          await this.probe()
+          throw new KeyError('STORAGE_BUILD_SICK', `only this build's directory: ${meaning.message}`, {
+            detail: meaning.detail,
+            cause: error,
+          })
+        }
+        if (attempt >= ATTEMPTS || !(meaning instanceof AgainError)) throw meaning
+      }
+    }
+  }
+}
+
+/** What staging's disk says when it takes no bytes has codes of its own. */
+const CODES: Readonly<Record<string, string>> = {
+  ENOSPC: 'STORAGE_NO_SPACE',
+  EDQUOT: 'STORAGE_NO_SPACE',
+  EROFS: 'STORAGE_READ_ONLY',
+}
+
+function named(meaning: unknown): unknown {
+  if (!(meaning instanceof OutageError) || meaning.detail.side !== 'staging') return meaning
+  const code = CODES[String(meaning.detail.errno)]
+  if (code === undefined) return meaning
+  return new OutageError('storage', code, meaning.message, { detail: meaning.detail, cause: meaning.cause })
+}

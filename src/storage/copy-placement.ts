@@ -1,0 +1,307 @@
+import { KeyError } from '../errors.ts'
+import { type BuildPlace, buildDir, checkedPlace, readKojiLink, versionPath } from '../model/paths.ts'
+import type { Step } from '../step.ts'
+import type { CopyOptions, Ownership, Sharing } from './copy-file.ts'
+import { fill } from './copy-fill.ts'
+import { CopyGround } from './copy-ground.ts'
+import type { Transfers } from './copy-limits.ts'
+import { isBeside, linksBeside, putBeside } from './copy-links.ts'
+import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
+import { isStanding, tidyFiles } from './copy-present.ts'
+import { removeCopy } from './copy-removal.ts'
+import type { BuildBytes, BytesSource } from './copy-source.ts'
+import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { type Take, wantedFiles } from './copy-wanted.ts'
+import { Directory, temporaryName } from './directory.ts'
+import { orNull } from './errno.ts'
+import { inspectFiles } from './inspect.ts'
+import { LinkTexts } from './links.ts'
+import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
+import { Turns, Work } from './work.ts'
+
+export interface CopyPlacementOptions {
+  readonly source: BytesSource
+  readonly stagingTopdir: string
+  /** prod's tree as links of other placements say it; null: there are none */
+  readonly linkTarget: string | null
+  readonly take: Take
+  readonly transfers: Transfers
+  readonly sharing: Omit<Sharing, 'unshared'>
+  /** true: files and rows outlive a loss of power alike */
+  readonly fsync: boolean
+  /** free space that copying leaves */
+  readonly reserveBytes: number
+  readonly fileMode: number
+  readonly step: Step
+}
+
+/** No link begins so. */
+const NOWHERE = 'nowhere'
+
+/**
+ * Placement `copy`: prod's bytes on a volume of staging's own, judged by what prod's hub says of them before they are seen.
+ *
+ *     vol/<volume>/packages/<N>/<V>/<R>/...              the build, with `.kss-files.json`: which of its files we brought
+ *     packages/<N>/<V>/<R>                               Koji's link to it
+ *     vol/<volume>/packages/<N>/<V>/.kss-<hash>-<random> a build while it is copied
+ *
+ * A new build is one rename. What it gets later comes file by file. Owner, group and permissions of directories, and owner and group of
+ * files, are those of the directory above; the version's directory is made like the volume's.
+ */
+export class CopyPlacement implements Placement {
+  readonly mode: 'copy' | 'in-place' = 'copy'
+  protected readonly options: CopyPlacementOptions
+  protected readonly ground: CopyGround
+  readonly #copy: CopyOptions
+  readonly #texts: LinkTexts
+  readonly #turns = new Turns()
+
+  constructor(options: CopyPlacementOptions) {
+    this.options = options
+    this.ground = new CopyGround(options)
+    this.#texts = new LinkTexts(options.linkTarget ?? NOWHERE)
+    this.#copy = {
+      writer: this.ground.writer,
+      reader: this.ground.reader,
+      transfers: options.transfers,
+      sharing: { ...options.sharing, unshared: new Set() },
+      fsync: options.fsync,
+    }
+  }
+
+  /** Throws OutageError('storage') also while there is no room: copying resumes when this is over. */
+  probe(): Promise<void> {
+    return this.ground.probe()
+  }
+
+  place(build: PlacedBuild): Promise<void> {
+    return this.ground.explained(async () => {
+      const place = stagingPlace(build)
+      const wanted = wantedFiles(build.files, this.options.take)
+      const root = await this.ground.root()
+      const bytes = await this.options.source.build(prodPlace(build))
+      if (bytes === null) {
+        if (build.withoutFiles) return
+        const path = buildDir(this.options.source.shown, prodPlace(build))
+        const detail = { path, buildId: build.buildId }
+        throw new KeyError('STORAGE_SOURCE_MISSING', `prod has no directory ${path}`, { detail })
+      }
+      try {
+        if (await this.#stands(root, place, build)) return
+        const needed = wanted.reduce((sum, { expected, parts }) => {
+          const rpm = parts?.signature.rpm
+          return sum + Number(expected.size ?? rpm?.size ?? 0)
+        }, 0)
+        await this.ground.withRoom(needed, () => this.#write(root, place, build, bytes))
+      } finally {
+        await bytes.close()
+      }
+    })
+  }
+
+  isPlaced(build: PlacedBuild): Promise<boolean> {
+    return this.ground.explained(async () => {
+      const place = stagingPlace(build)
+      prodPlace(build)
+      const root = await this.ground.root()
+      if (await this.#stands(root, place, build)) return true
+      return build.withoutFiles && (await this.options.source.build(prodPlace(build))) === null
+    })
+  }
+
+  tidy(build: PlacedBuild): Promise<void> {
+    return this.ground.explained(() =>
+      this.#within(build, async (directory, manifest) => {
+        const wanted = wantedFiles(build.files, this.options.take)
+        const files = await tidyFiles(this.ground.writer, directory, manifest, wanted)
+        if (files !== null)
+          await writeManifest(this.ground.writer, directory, { ...manifest, files }, this.options.fsync)
+      }),
+    )
+  }
+
+  inspect(build: PlacedBuild): Promise<readonly FileFault[]> {
+    return this.ground.explained(async () => {
+      const path = buildDir(await this.ground.root(), stagingPlace(build))
+      const wanted = wantedFiles(build.files, this.options.take)
+      if ((await orNull(this.ground.writer.stat(path))) === null)
+        return build.withoutFiles ? [] : [{ path: '', fault: 'missing' }]
+      const files = wanted.map(({ path: names, expected, subdirectory }) => ({
+        path: names,
+        size: expected.size,
+        subdirectory,
+      }))
+      return inspectFiles(this.ground.writer, path, files)
+    })
+  }
+
+  standsAlready(at: BuildPlace): Promise<boolean> {
+    return this.ground.explained(async () => {
+      const place = checkedPlace(at)
+      const path = buildDir(await this.ground.root(), place)
+      const found = await orNull(this.ground.writer.lstat(path))
+      if (found === null) return false
+      if (found.isSymbolicLink()) return readKojiLink(place, await this.ground.writer.readlink(path)) === null
+      return (await orNull(this.ground.writer.lstat(`${path}/.kss-files.json`))) === null
+    })
+  }
+
+  remove(spot: PlacedSpot, successor?: PlacedSpot): Promise<{ readonly left: readonly string[] }> {
+    return this.ground.explained(async () =>
+      removeCopy({
+        files: this.ground.writer,
+        root: await this.ground.root(),
+        texts: this.#texts,
+        place: stagingPlace(spot),
+        buildId: spot.buildId,
+        successor: successor === undefined ? null : stagingPlace(successor),
+        fsync: this.options.fsync,
+      }),
+    )
+  }
+
+  /** What stands under the build's name without our word on it: only a snapshot's is to be taken over. */
+  protected get adopts(): boolean {
+    return false
+  }
+
+  async #stands(root: string, place: BuildPlace, build: PlacedBuild): Promise<boolean> {
+    const { writer } = this.ground
+    const directory = await Directory.open(writer, root, [...versionPath(place), place.release]).catch(
+      (error) => {
+        if (error instanceof KeyError) return null
+        throw error
+      },
+    )
+    if (directory === null) return false
+    try {
+      const manifest = await readManifest(writer, directory)
+      if (manifest === null || manifest.buildId !== build.buildId) return false
+      const wanted = wantedFiles(build.files, this.options.take)
+      return (await isStanding(writer, directory, manifest, wanted)) && (await isBeside(writer, root, place))
+    } finally {
+      await directory.close()
+    }
+  }
+
+  async #write(root: string, place: BuildPlace, build: PlacedBuild, bytes: BuildBytes): Promise<void> {
+    const { writer } = this.ground
+    const { fsync } = this.options
+    const work = new Work(writer, root, bytes.inodes, this.#turns)
+    try {
+      const version = await work.directory(versionPath(place))
+      const { dev, uid, gid } = await version.stat()
+      const links = await linksBeside(writer, root, this.#texts, work, { ...build, place, uid })
+      const owner: Ownership = { device: dev, uid, gid, fileMode: this.options.fileMode }
+      await this.#add(version, place, build, bytes, owner, work)
+      await putBeside(writer, work, links, uid, fsync)
+    } catch (error) {
+      await work.takeBack()
+      throw error
+    } finally {
+      await work.close()
+    }
+  }
+
+  async #add(
+    version: Directory,
+    place: BuildPlace,
+    build: PlacedBuild,
+    bytes: BuildBytes,
+    owner: Ownership,
+    work: Work,
+  ): Promise<void> {
+    const standing = await version.child(place.release)
+    if (standing === null) return this.#create(version, place, build, bytes, owner, work)
+    try {
+      const manifest = await readManifest(this.ground.writer, standing)
+      const isOurs = manifest !== null && manifest.buildId === build.buildId
+      if (!isOurs && !this.adopts) {
+        const path = version.at(place.release).shown
+        const text = `${path} is a directory of somebody's own, and build ${build.buildId} of prod belongs there`
+        throw new KeyError('STORAGE_CLASH', text, { detail: { path } })
+      }
+      await this.#fill(standing, build, bytes, owner, isOurs ? manifest : null, false)
+    } finally {
+      await standing.close()
+    }
+  }
+
+  /** All of it beside, then one rename. */
+  async #create(
+    version: Directory,
+    place: BuildPlace,
+    build: PlacedBuild,
+    bytes: BuildBytes,
+    owner: Ownership,
+    work: Work,
+  ): Promise<void> {
+    const { writer } = this.ground
+    await sweepUnfinished(writer, version, place.release)
+    const unfinished = temporaryName(place.release)
+    const top = await version.makeHidden(unfinished)
+    try {
+      await this.#fill(top, build, bytes, owner, null, true)
+      await writer.rename(version.at(unfinished), version.at(place.release))
+      work.onFailure(() => removeTree(writer, version, place.release))
+      if (this.options.fsync) await version.sync()
+    } catch (error) {
+      await removeTree(writer, version, unfinished).catch(() => {})
+      throw error
+    } finally {
+      await top.close()
+    }
+  }
+
+  async #fill(
+    top: Directory,
+    build: PlacedBuild,
+    bytes: BuildBytes,
+    owner: Ownership,
+    before: Manifest | null,
+    hidden: boolean,
+  ): Promise<void> {
+    const tree = new TargetTree(top, bytes.inodes)
+    try {
+      const files = await fill({
+        options: this.#copy,
+        tree,
+        bytes,
+        wanted: wantedFiles(build.files, this.options.take),
+        take: this.options.take,
+        owner,
+        before,
+        hidden,
+        replaces: this.adopts,
+      })
+      await writeManifest(this.ground.writer, top, { buildId: build.buildId, files }, this.options.fsync)
+      if (this.options.fsync) await tree.sync()
+    } finally {
+      await tree.close()
+    }
+  }
+
+  async #within(
+    build: PlacedBuild,
+    work: (directory: Directory, manifest: Manifest) => Promise<void>,
+  ): Promise<void> {
+    const place = stagingPlace(build)
+    const names = [...versionPath(place), place.release]
+    const directory = await Directory.open(this.ground.writer, await this.ground.root(), names)
+    if (directory === null) return
+    try {
+      const manifest = await readManifest(this.ground.writer, directory)
+      if (manifest !== null && manifest.buildId === build.buildId) await work(directory, manifest)
+    } finally {
+      await directory.close()
+    }
+  }
+}
+
+function prodPlace(build: PlacedSpot): BuildPlace {
+  return checkedPlace({ ...build, volume: build.prodVolume })
+}
+
+function stagingPlace(build: PlacedSpot): BuildPlace {
+  return checkedPlace({ ...build, volume: build.stagingVolume })
+}

@@ -1,0 +1,135 @@
+import { type BuildPlace, buildDir, versionPath } from '../model/paths.ts'
+import type { BytesWriter } from './copy-calls.ts'
+import { MANIFEST, type Manifest, readManifest } from './copy-manifest.ts'
+import { stands, unlinkBelow } from './copy-present.ts'
+import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { Directory, temporaryName } from './directory.ts'
+import { isErrno, orNull } from './errno.ts'
+import { type Removal, removePlaced } from './volume-removal.ts'
+
+export interface CopyRemoval extends Omit<Removal, 'emptied' | 'files'> {
+  readonly files: BytesWriter
+}
+
+/**
+ * Takes a build's directory out of staging's tree: what we brought, and signatures and signed copies whoever made them, since their rows go
+ * too. Anything else in it is somebody's own: it stays where it is, and is named. A directory without our manifest is not ours at all.
+ *
+ * With a successor that has a directory of its own, signatures that staging made are there before they go here.
+ */
+export async function removeCopy(removal: CopyRemoval): Promise<{ readonly left: readonly string[] }> {
+  const { files, root, place, successor } = removal
+  if (successor !== null && isSame(place, successor)) return { left: [] }
+  const path = buildDir(root, place)
+  const version = await Directory.open(files, root, versionPath(place))
+  let emptied: { readonly uid: bigint | null } | undefined
+  const left: string[] = []
+  if (version !== null) {
+    try {
+      await sweepUnfinished(files, version, place.release)
+      const found = await orNull(files.lstat(version.at(place.release)))
+      if (found?.isDirectory() === true) {
+        left.push(...(await removeDirectory(removal, version)).map((name) => `${path}${name}`))
+        emptied = { uid: found.uid }
+      }
+    } finally {
+      await version.close()
+    }
+  }
+  if (left.length > 0) return { left }
+  const rest = await removePlaced({ ...removal, ...(emptied === undefined ? {} : { emptied }) })
+  return { left: rest.left }
+}
+
+/** Gives back what stays, each as the text after the build's path. */
+async function removeDirectory(removal: CopyRemoval, version: Directory): Promise<string[]> {
+  const { files, place, buildId, fsync } = removal
+  const build = await version.child(place.release)
+  if (build === null) return []
+  try {
+    const manifest = await readManifest(files, build)
+    if (manifest === null || manifest.buildId !== buildId) return ['']
+    const { ours, others } = await sort(files, build, manifest)
+    await handOver(removal, build, manifest, ours)
+    if (others.length > 0) {
+      for (const path of ours) await unlinkBelow(files, build, path)
+      // Last: until then the rest is known as ours.
+      await unlinkBelow(files, build, MANIFEST)
+      return others.map((path) => `/${path}`)
+    }
+  } finally {
+    await build.close()
+  }
+  // One rename, and nobody sees half of it.
+  const gone = `${temporaryName(place.release)}.gone`
+  if ((await orNull(files.rename(version.at(place.release), version.at(gone)).then(() => true))) === null)
+    return []
+  await removeTree(files, version, gone)
+  if (fsync) await version.sync()
+  return []
+}
+
+/** All that is no directory, below a build's directory. */
+async function sort(
+  files: BytesWriter,
+  build: Directory,
+  manifest: Manifest,
+): Promise<{ readonly ours: string[]; readonly others: string[] }> {
+  const ours: string[] = []
+  const others: string[] = []
+  const walk = async (directory: Directory, prefix: string): Promise<void> => {
+    for (const name of await files.list(directory.at('.'), Number.POSITIVE_INFINITY)) {
+      const path = `${prefix}${name}`
+      const found = await orNull(files.lstat(directory.at(name)))
+      if (found === null || path === MANIFEST) continue
+      if (found.isDirectory()) {
+        const child = await directory.child(name)
+        if (child === null) continue
+        await walk(child, `${path}/`).finally(() => child.close())
+        continue
+      }
+      const entry = manifest.files[path]
+      const isOurs =
+        (entry !== undefined && (await stands(files, build, path, entry))) ||
+        name.startsWith('.kss-') ||
+        path.startsWith('data/sigcache/') ||
+        path.startsWith('data/signed/')
+      if (isOurs) ours.push(path)
+      else others.push(path)
+    }
+  }
+  await walk(build, '')
+  return { ours, others }
+}
+
+/** Signatures that staging made itself become the successor's too, as other names of the same files. */
+async function handOver(
+  { files, root, successor }: CopyRemoval,
+  build: Directory,
+  manifest: Manifest,
+  ours: readonly string[],
+): Promise<void> {
+  const own = ours.filter((path) => manifest.files[path] === undefined && path.startsWith('data/'))
+  if (successor === null || own.length === 0) return
+  const there = await orNull(files.lstat(buildDir(root, successor)))
+  if (there?.isDirectory() !== true) return
+  const top = await Directory.open(files, root, [...versionPath(successor), successor.release])
+  if (top === null) return
+  const tree = new TargetTree(top, new Set())
+  try {
+    for (const path of own) {
+      const names = path.split('/')
+      const directory = await tree.directory(names.slice(0, -1))
+      await files.link(build.at(path).path, directory.at(names.at(-1) as string)).catch((error) => {
+        if (!isErrno(error, 'EEXIST')) throw error
+      })
+    }
+  } finally {
+    await tree.close()
+    await top.close()
+  }
+}
+
+function isSame(a: BuildPlace, b: BuildPlace): boolean {
+  return a.volume === b.volume && a.name === b.name && a.version === b.version && a.release === b.release
+}
