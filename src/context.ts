@@ -11,6 +11,7 @@ import { runCatchUp } from './operations/catch-up.ts'
 import { runDoctor } from './operations/doctor.ts'
 import { runEvent } from './operations/event.ts'
 import { runInit } from './operations/init.ts'
+import { linkedVolumes } from './operations/placements.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
 import { runScrub } from './operations/scrub.ts'
@@ -110,7 +111,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
       prodTopdir: config.prod.topdir,
       linkTarget: config.prod.linkTarget,
       stagingTopdir: config.staging.topdir,
-      stagingVolumes: [...new Set(Object.values(config.prod.volumes))],
+      stagingVolumes: linkedVolumes(config.placement, config.prod.volumes),
       allowWritableMount: config.prod.allowWritableMount,
       step,
     },

@@ -15,7 +15,7 @@ const json: z.ZodType<unknown> = z.lazy(() =>
 const PLACEMENT_MODES = ['volume', 'farm', 'copy', 'in-place'] as const
 
 /** The modes that this version carries out; the others are refused by name. */
-const READY_MODES: readonly string[] = ['volume']
+const READY_MODES: readonly string[] = ['volume', 'farm']
 
 export const PLACEMENT_FIELDS = {
   tags: { type: patterns.optional(), help: 'Shell patterns of tags that the build is in; absent: any.' },

@@ -37,6 +37,8 @@ import { Names } from '../staging/names.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { stagingMigrations } from '../staging/tables.ts'
 import type { Step } from '../step.ts'
+import { FarmPlacement } from '../storage/farm-placement.ts'
+import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
@@ -166,16 +168,11 @@ async function clockOffsetMs(database: Database): Promise<number> {
 
 function createPlacements(config: Config, step: Step): Placements {
   const { topdir, linkTarget, volumes } = config.prod
-  const volume =
-    topdir === null
-      ? []
-      : [
-          new VolumePlacement({
-            prodTopdir: topdir,
-            linkTarget: linkTarget ?? topdir,
-            stagingTopdir: config.staging.topdir,
-            step,
-          }),
-        ]
-  return new Placements({ rules: config.placement, placements: volume, volumes })
+  const trees = { stagingTopdir: config.staging.topdir, step }
+  const placements: Placement[] = []
+  if (topdir !== null) {
+    const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
+    placements.push(new VolumePlacement(links), new FarmPlacement(links))
+  }
+  return new Placements({ rules: config.placement, placements, volumes })
 }

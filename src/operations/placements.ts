@@ -45,15 +45,36 @@ export class Placements implements PlacementChoice {
     return this.byMode(mode ?? 'volume')
   }
 
-  /**
-   * Each mode has volumes of its own, so that a build whose mode changes moves as one does whose volume changes: nothing has to become
-   * a directory where a link stood. A snapshot of prod's tree has prod's volumes.
-   */
-  stagingVolume({ mode }: Placement, prodVolume: string): string {
-    if (mode === 'in-place') return prodVolume
-    const mapped = Object.hasOwn(this.#volumes, prodVolume)
-      ? (this.#volumes[prodVolume] as string)
-      : prodVolume
-    return mode === 'volume' || mapped === DEFAULT_VOLUME ? mapped : `${mapped}-${mode}`
+  stagingVolume({ mode }: Pick<Placement, 'mode'>, prodVolume: string): string {
+    return stagingVolumeOf(mode, prodVolume, this.#volumes)
   }
+}
+
+/**
+ * Each mode has volumes of its own, so that a build whose mode changes moves as one does whose volume changes: nothing has to become
+ * a directory where a link stood. A snapshot of prod's tree has prod's volumes. `volumes`: prod's volume name to staging's.
+ */
+function stagingVolumeOf(
+  mode: PlacementMode,
+  prodVolume: string,
+  volumes: Readonly<Record<string, string>>,
+): string {
+  if (mode === 'in-place') return prodVolume
+  const mapped = Object.hasOwn(volumes, prodVolume) ? (volumes[prodVolume] as string) : prodVolume
+  return mode === 'volume' || mapped === DEFAULT_VOLUME ? mapped : `${mapped}-${mode}`
+}
+
+/** Staging's volumes that hold links into prod, of those that the configuration names. */
+export function linkedVolumes(
+  rules: readonly RuleText[],
+  volumes: Readonly<Record<string, string>>,
+): string[] {
+  const modes = [...new Set(rules.map(({ mode }) => mode))].filter(
+    (mode) => mode === 'volume' || mode === 'farm',
+  )
+  return [
+    ...new Set(
+      Object.keys(volumes).flatMap((name) => modes.map((mode) => stagingVolumeOf(mode, name, volumes))),
+    ),
+  ]
 }

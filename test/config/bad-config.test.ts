@@ -108,8 +108,8 @@ const REST: readonly [string, string[]][] = [
   ],
   ['[[placement]]\n', ['placement[0].mode: is missing']],
   [
-    '[[placement]]\nmode = "farm"',
-    ['placement[0].mode: is a mode that is not in this version yet; it knows volume'],
+    '[[placement]]\nmode = "copy"',
+    ['placement[0].mode: is a mode that is not in this version yet; it knows volume, farm'],
   ],
   [
     '[[placement]]\nmode = "hardlink"',
