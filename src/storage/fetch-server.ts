@@ -110,13 +110,19 @@ export class PackageServer {
     const validator = typeof etag === 'string' && !etag.startsWith('W/') ? etag : (modified ?? null)
     let response = first
     let position = 0
+    /** of this answer, what came before */
+    let known = 0
     let failed = 0
     for (;;) {
       try {
         for await (const chunk of response.body) {
+          const fresh = (chunk as Buffer).subarray(known)
+          known -= (chunk as Buffer).length - fresh.length
+          if (fresh.length === 0) continue
+          // Only what is new is progress: a server that always breaks off at one place is given up.
           failed = 0
-          position += (chunk as Buffer).length
-          yield chunk as Buffer
+          position += fresh.length
+          yield fresh
         }
         if (length === undefined || position >= Number(length)) return
         throw new errors.SocketError(`the server ended the file after ${position} of ${length} bytes`)
@@ -126,19 +132,23 @@ export class PackageServer {
         if (waitMs === undefined) throw await this.#given(path, error.message, error)
         await delay(waitMs)
         response = await this.#begin(path, position, validator === null ? null : String(validator))
-        await this.#assertContinues(path, response, position)
+        known = this.#knownOf(path, first, response, position)
       }
     }
   }
 
-  async #assertContinues(path: string, response: Response, position: number): Promise<void> {
-    const range = String(response.headers['content-range'] ?? '')
-    if (response.statusCode === 206 && range.startsWith(`bytes ${position}-`)) return
-    if (response.statusCode === 200 && position === 0) return
+  /** How many bytes of an answer to skip: none of the rest, all that came of a file that is sent anew. */
+  #knownOf(path: string, first: Response, response: Response, position: number): number {
+    const { statusCode, headers } = response
+    if (statusCode === 206 && String(headers['content-range'] ?? '').startsWith(`bytes ${position}-`))
+      return 0
+    const isSame = ['etag', 'last-modified', 'content-length'].every(
+      (name) => headers[name] === first.headers[name],
+    )
+    if (statusCode === 200 && isSame) return position
     response.body.destroy()
+    if (statusCode !== 200 && statusCode !== 206 && statusCode !== 416) throw this.#status(path, statusCode)
     const shown = this.#shown(path)
-    if (response.statusCode !== 200 && response.statusCode !== 206 && response.statusCode !== 416)
-      throw this.#status(path, response.statusCode)
     throw new AgainError('STORAGE_CHANGED', `${shown} cannot be taken up at byte ${position}: it changed`, {
       detail: { path: shown, position },
     })
@@ -171,12 +181,15 @@ export class PackageServer {
 
   async #request(method: 'GET' | 'HEAD', path: string, headers: Record<string, string>): Promise<Response> {
     await this.#options.step('fetch.request', { method, path })
-    return this.#pool.request({
+    const response = await this.#pool.request({
       method,
       path,
       // The bytes as they are: a packed answer has no ranges, and no length.
       headers: { 'accept-encoding': 'identity', 'user-agent': this.#options.userAgent, ...headers },
     })
+    // What is broken off on purpose says so as an error; whoever reads meets it all the same.
+    response.body.on('error', () => {})
+    return response
   }
 
   /** A server that answers for itself is well: then it is this file. */
