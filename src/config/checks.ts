@@ -45,6 +45,11 @@ function placementProblems({ placement, prod }: PartialSettings): Problem[] {
       })
     }
   }
+  const copied = rowsOf(placement).find(([, rule]) => ['copy', 'in-place'].includes(rule.mode))?.[1]
+  if (copied !== undefined && prod.topdir === null && prod.topurl === null) {
+    const message = `is missing, and prod.topurl too: placement mode ${copied.mode} needs one of them`
+    problems.push({ path: 'prod.topdir', message })
+  }
   // Both modes make links into prod's tree.
   const user = rowsOf(placement).find(([, rule]) => ['volume', 'farm'].includes(rule.mode))?.[1]
   if (user === undefined) return problems

@@ -9,6 +9,8 @@ export interface Config {
     readonly hub: string
     /** prod's tree as this process sees it; null: not mounted */
     readonly topdir: string | null
+    /** prod's package server; null: none, or not needed */
+    readonly topurl: string | null
     /** prod's tree as staging's hub, builders, web server and composers see it: what links point to */
     readonly linkTarget: string | null
     readonly caFile: string | null
@@ -31,6 +33,24 @@ export interface Config {
     readonly user: string
     readonly idFloor: number
     readonly poolSize: number
+  }
+  /** how placements `copy` and `in-place` bring files */
+  readonly copy: {
+    /** shell patterns */
+    readonly arches: readonly string[]
+    /** whose signed copies are made */
+    readonly signedKeys: readonly string[]
+    readonly sigcache: boolean
+    readonly logs: boolean
+    /** null: no cap */
+    readonly bytesPerSecond: number | null
+    readonly openTransfers: number
+    readonly reflink: boolean
+    readonly hardlink: boolean
+    readonly fsync: boolean
+    /** free space that copying leaves */
+    readonly reserveBytes: number
+    readonly fileMode: number
   }
   readonly bus: {
     readonly fedmsg: {

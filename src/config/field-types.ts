@@ -95,6 +95,14 @@ export const volumeName = text((value) =>
 
 export const arch = text((value) => (/^[A-Za-z0-9_]+$/.test(value) ? null : 'must be an arch, as in x86_64'))
 
+export const sigkey = text((value) =>
+  /^[0-9a-f]{8}$/.test(value) ? null : 'must be a signing key as Koji names it: 8 hex digits, lower case',
+)
+
+export const fileMode = text((value) =>
+  /^0?[0-7]{3}$/.test(value) ? null : 'must be permission bits in octal, as in 0644',
+)
+
 export const topicPrefix = text((value) => {
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(value)) {
     return 'must be the first words of a topic, as in org.fedoraproject.prod.buildsys.'

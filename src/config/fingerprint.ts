@@ -16,6 +16,12 @@ export function fingerprintOf(config: Config): Readonly<Record<string, string>> 
     'bus.fedmsg.instance': bus.fedmsg.instance,
     scope: config.scope,
     placement: config.placement,
+    copy: {
+      arches: config.copy.arches,
+      signedKeys: config.copy.signedKeys,
+      sigcache: config.copy.sigcache,
+      logs: config.copy.logs,
+    },
     conflicts: config.conflicts,
     external_repo_rewrite: config.externalRepoRewrite,
     tag_rewrite: config.tagRewrite,

@@ -96,12 +96,13 @@ function withSource(problem: Problem, overrides: readonly Override[]): Problem {
 }
 
 function toConfig(settings: Settings, access: DatabaseAccess): Config {
-  const { prod, staging, scope, worker, catch_up: catchUp } = settings
+  const { prod, staging, copy, scope, worker, catch_up: catchUp } = settings
   const bus = settings['bus.fedmsg']
   return {
     prod: {
       hub: prod.hub,
       topdir: prod.topdir,
+      topurl: prod.topurl,
       linkTarget: prod.link_target,
       caFile: prod.ca_file,
       requestsPerSecond: prod.requests_per_second,
@@ -133,6 +134,19 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
         backends: bus.backends,
         silenceTimeoutMs: toMs(bus.silence_timeout_seconds),
       },
+    },
+    copy: {
+      arches: copy.arches,
+      signedKeys: copy.signed_keys,
+      sigcache: copy.sigcache,
+      logs: copy.logs,
+      bytesPerSecond: copy.bytes_per_second === 0 ? null : copy.bytes_per_second,
+      openTransfers: copy.open_transfers,
+      reflink: copy.reflink,
+      hardlink: copy.hardlink,
+      fsync: copy.fsync,
+      reserveBytes: copy.reserve_bytes,
+      fileMode: Number.parseInt(copy.file_mode, 8),
     },
     scope: { tags: scope.tags, excludeTags: scope.exclude_tags, builds: scope.builds },
     placement: settings.placement.map(

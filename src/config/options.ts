@@ -3,6 +3,7 @@ import {
   absolutePath,
   databaseUrl,
   endpoint,
+  fileMode,
   fileOrUrl,
   httpUrl,
   integer,
@@ -10,6 +11,7 @@ import {
   pattern,
   plainText,
   seconds,
+  sigkey,
   timeOfDay,
   topicPrefix,
   treePath,
@@ -42,6 +44,11 @@ export const OPTIONS = {
       type: treePath,
       example: '/mnt/prod-koji',
       help: "prod's file tree as this service sees it: a read-only mount. Placement `volume` needs it.",
+    }),
+    topurl: unset({
+      type: httpUrl,
+      example: 'https://kojipkgs.example.org',
+      help: "Address of prod's package server (Koji's `topurl`). Placements `copy` and `in-place` fetch files from it where prod.topdir is not set.",
     }),
     link_target: unset({
       type: treePath,
@@ -165,6 +172,55 @@ export const OPTIONS = {
     silence_timeout_seconds: option(600, {
       type: seconds({ min: 1 }),
       help: 'After this long without any message the connection is opened anew.',
+    }),
+  },
+  copy: {
+    arches: option(['*'], {
+      type: z.array(pattern).min(1),
+      form: 'list',
+      help: 'Shell patterns of the arches of rpms that placements `copy` and `in-place` bring; `src` is one.',
+    }),
+    signed_keys: option<string[]>([], {
+      type: z.array(sigkey),
+      form: 'list',
+      help: 'Signing keys (8 hex digits) whose signed copies are made of the rpm and the cached signature, also where prod has pruned them.',
+    }),
+    sigcache: option(true, {
+      type: z.boolean(),
+      help: "Bring the cached signature headers. Without them staging's hub cannot write signed copies itself.",
+    }),
+    logs: option(true, {
+      type: z.boolean(),
+      help: "Bring the builds' logs. Over HTTP, where nothing lists them, they never come.",
+    }),
+    bytes_per_second: option(0, {
+      type: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+      help: 'All copying together takes no more than this; 0: as fast as it goes.',
+    }),
+    open_transfers: option(8, {
+      type: integer({ min: 1, max: 256 }),
+      help: 'Files that are copied or fetched at a time.',
+    }),
+    reflink: option(true, {
+      type: z.boolean(),
+      help: "Share blocks with prod's file where the file system can (btrfs, XFS); its bytes are judged all the same.",
+    }),
+    hardlink: option(false, {
+      type: z.boolean(),
+      help: "Make rpms and archives other names of prod's files, where they lie on the same mount and nobody's permission bits allow writing. Never signatures.",
+    }),
+    fsync: option(true, {
+      type: z.boolean(),
+      help: 'Files are on the disk before the rows that name them. false: faster, and after a loss of power scrub must find what is torn.',
+    }),
+    reserve_bytes: option(10 * 1024 ** 3, {
+      type: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+      help: 'Free space of staging.topdir that is never used up: below it nothing is copied until there is room again.',
+    }),
+    file_mode: option('0644', {
+      type: fileMode,
+      form: 'text',
+      help: 'Permission bits of copied files. Their owner and group, and all of directories, are those of the directory above.',
     }),
   },
   scope: {

@@ -41,6 +41,7 @@ import { FarmPlacement } from '../storage/farm-placement.ts'
 import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
 import type { Telemetry } from '../telemetry/events.ts'
+import { createCopies } from './copies.ts'
 
 /** Between two looks at the queue when nobody says that there is something. */
 const IDLE_MS = 1_000
@@ -174,5 +175,6 @@ function createPlacements(config: Config, step: Step): Placements {
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
     placements.push(new VolumePlacement(links), new FarmPlacement(links))
   }
+  placements.push(...createCopies(config, step))
   return new Placements({ rules: config.placement, placements, volumes })
 }

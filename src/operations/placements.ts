@@ -8,6 +8,7 @@ import { placementChoice, type RuleText } from '../storage/rules.ts'
 export class Placements implements PlacementChoice {
   readonly needsTags: boolean
   readonly #byMode: ReadonlyMap<string, Placement>
+  readonly #chosen: ReadonlySet<string>
   readonly #rule: ReturnType<typeof placementChoice>
   readonly #volumes: Readonly<Record<string, string>>
 
@@ -19,12 +20,15 @@ export class Placements implements PlacementChoice {
   }) {
     this.#byMode = new Map(options.placements.map((placement) => [placement.mode, placement]))
     this.#rule = placementChoice(options.rules)
+    this.#chosen = new Set(options.rules.map(({ mode }) => mode))
     this.#volumes = options.volumes
     this.needsTags = options.rules.some((rule) => rule.tags !== null)
   }
 
   async probe(): Promise<void> {
-    for (const placement of this.#byMode.values()) await placement.probe()
+    // One that no rule chooses only takes files away: that it could bring none is nobody's outage.
+    for (const placement of this.#byMode.values())
+      if (this.#chosen.has(placement.mode)) await placement.probe()
   }
 
   byMode(mode: string): Placement {

@@ -108,8 +108,11 @@ const REST: readonly [string, string[]][] = [
   ],
   ['[[placement]]\n', ['placement[0].mode: is missing']],
   [
-    '[[placement]]\nmode = "copy"',
-    ['placement[0].mode: is a mode that is not in this version yet; it knows volume, farm'],
+    '[copy]\nsigned_keys = ["XYZ"]\nfile_mode = "u+r"\n',
+    [
+      'copy.file_mode: must be permission bits in octal, as in 0644',
+      'copy.signed_keys[0]: must be a signing key as Koji names it: 8 hex digits, lower case',
+    ],
   ],
   [
     '[[placement]]\nmode = "hardlink"',
@@ -218,6 +221,15 @@ describe('a wrong setting is named', () => {
     ])
   })
 
+  it('placement copy without a tree and without a package server', () => {
+    const text = file({ rest: '[[placement]]\nmode = "copy"' })
+      .replace(/topdir = "\/mnt\/prod-koji"/, '')
+      .replace(/link_target.*/, '')
+    expect(folder.problems(text)).toEqual([
+      'prod.topdir: is missing, and prod.topurl too: placement mode copy needs one of them',
+    ])
+  })
+
   it('an empty file: everything that must be given', () => {
     expect(folder.problems('')).toEqual([
       'prod.hub: is missing',
@@ -244,7 +256,7 @@ describe('a wrong setting is named', () => {
     const text = file({
       prod: 'concurrency = "many"\nbogus = 1',
       staging: 'pool_size = 3',
-      rest: '[bus.fedmsg]\nca = "/ca"\nendpoints = ["tcp://a:1", "tcp://a:1"]\n[[placement]]\nmode = "copy"',
+      rest: '[bus.fedmsg]\nca = "/ca"\nendpoints = ["tcp://a:1", "tcp://a:1"]\n[[placement]]\nmode = "link"',
     }).replace('"/mnt/koji"', '"/mnt/prod-koji/sub"')
     expect(folder.problems(text).map((problem) => problem.split(': ')[0])).toEqual([
       'bus.fedmsg.endpoints[1]',

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../errors.ts'
+import { compilePatterns } from '../model/pattern.ts'
+import type { Step } from '../step.ts'
+import { Transfers } from '../storage/copy-limits.ts'
+import { MountSource } from '../storage/copy-mount.ts'
+import { CopyPlacement } from '../storage/copy-placement.ts'
+import { PackageServer } from '../storage/fetch-server.ts'
+import { HttpSource } from '../storage/fetch-source.ts'
+import { InPlacePlacement } from '../storage/in-place.ts'
+import type { Placement } from '../storage/placement.ts'
+
+/** Waits before a transfer that broke off is taken up again. */
+const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
+
+/** The placements that bring bytes, where they can: from the mount, else over HTTP. Throws ConfigError CA_FILE_UNREADABLE. */
+export function createCopies(config: Config, step: Step): Placement[] {
+  const { prod, staging, copy } = config
+  const source = createSource(config, step)
+  if (source === null) return []
+  const { arches, signedKeys, sigcache, logs, fsync, reserveBytes, fileMode } = copy
+  const options = {
+    source,
+    stagingTopdir: staging.topdir,
+    linkTarget: prod.linkTarget ?? prod.topdir,
+    take: { arches: arches.includes('*') ? null : compilePatterns(arches), signedKeys, sigcache, logs },
+    transfers: new Transfers({ bytesPerSecond: copy.bytesPerSecond, openTransfers: copy.openTransfers }),
+    sharing: { reflink: copy.reflink, hardlink: copy.hardlink },
+    fsync,
+    reserveBytes,
+    fileMode,
+    step,
+  }
+  return [new CopyPlacement(options), new InPlacePlacement(options)]
+}
+
+function createSource({ prod, copy }: Config, step: Step): MountSource | HttpSource | null {
+  if (prod.topdir !== null) return new MountSource({ prodTopdir: prod.topdir, step })
+  if (prod.topurl === null) return null
+  return new HttpSource(
+    new PackageServer({
+      url: prod.topurl,
+      ca: prod.caFile === null ? undefined : readCa(prod.caFile),
+      connections: copy.openTransfers,
+      timeoutMs: prod.timeoutMs,
+      retryDelaysMs: RETRY_DELAYS_MS,
+      userAgent: 'koji-staging-sync',
+      step,
+    }),
+  )
+}
+
+function readCa(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError('CA_FILE_UNREADABLE', `prod.ca_file ${path} cannot be read`, { cause: error })
+  }
+}
