@@ -4,7 +4,7 @@ import type { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { TreeWriter } from './files.ts'
 import { type LinkTexts, putLink, standingAt, takeBackLink } from './links.ts'
-import { conveniencePlan, type Free, toplinkPlan } from './volume-plan.ts'
+import { conveniencePlan, type Free, standing, toplinkPlan } from './volume-plan.ts'
 import type { Work } from './work.ts'
 
 /** A link that Koji has beside a build on a volume. */
@@ -52,6 +52,25 @@ export async function linksBeside(
       ),
     },
   ]
+}
+
+/** The same look at the link on the default volume alone, by path: nothing was made yet. Throws KeyError STORAGE_CLASH. */
+export async function assertBeside(
+  files: TreeWriter,
+  root: string,
+  texts: LinkTexts,
+  wanted: { readonly place: BuildPlace; readonly formerVolumes: readonly string[] },
+): Promise<void> {
+  const { place } = wanted
+  if (place.volume === DEFAULT_VOLUME) return
+  const now = await standing(files, root, versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release)
+  await conveniencePlan(
+    files,
+    root,
+    texts,
+    { ...wanted, uid: null, convenience: convenienceLink(place) },
+    now,
+  )
 }
 
 /** Throws AgainError STORAGE_RACE. */

@@ -5,7 +5,7 @@ import { type Directory, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 
 /** In a build's directory: which of its files this service has brought. It makes the directory ours. */
-export const MANIFEST = '.kss-files.json'
+export const MANIFEST = '.koji-staging-sync.json'
 
 const MAX_BYTES = 64 * 1024 * 1024
 

@@ -5,8 +5,8 @@ import type { CopyOptions, Ownership, Sharing } from './copy-file.ts'
 import { fill } from './copy-fill.ts'
 import { CopyGround } from './copy-ground.ts'
 import type { Transfers } from './copy-limits.ts'
-import { isBeside, linksBeside, putBeside } from './copy-links.ts'
-import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
+import { assertBeside, isBeside, linksBeside, putBeside } from './copy-links.ts'
+import { MANIFEST, type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import { isStanding, tidyFiles } from './copy-present.ts'
 import { removeCopy } from './copy-removal.ts'
 import type { BuildBytes, BytesSource } from './copy-source.ts'
@@ -41,7 +41,7 @@ const NOWHERE = 'nowhere'
 /**
  * Placement `copy`: prod's bytes on a volume of staging's own, judged by what prod's hub says of them before they are seen.
  *
- *     vol/<volume>/packages/<N>/<V>/<R>/...              the build, with `.kss-files.json`: which of its files we brought
+ *     vol/<volume>/packages/<N>/<V>/<R>/...              the build, with `.koji-staging-sync.json`: which of its files we brought
  *     packages/<N>/<V>/<R>                               Koji's link to it
  *     vol/<volume>/packages/<N>/<V>/.kss-<hash>-<random> a build while it is copied
  *
@@ -88,6 +88,7 @@ export class CopyPlacement implements Placement {
       }
       try {
         if (await this.#stands(root, place, build)) return
+        await this.#assertFree(root, place, build)
         const needed = wanted.reduce((sum, { expected, parts }) => {
           const rpm = parts?.signature.rpm
           return sum + Number(expected.size ?? rpm?.size ?? 0)
@@ -142,7 +143,7 @@ export class CopyPlacement implements Placement {
       const found = await orNull(this.ground.writer.lstat(path))
       if (found === null) return false
       if (found.isSymbolicLink()) return readKojiLink(place, await this.ground.writer.readlink(path)) === null
-      return (await orNull(this.ground.writer.lstat(`${path}/.kss-files.json`))) === null
+      return (await orNull(this.ground.writer.lstat(`${path}/${MANIFEST}`))) === null
     })
   }
 
@@ -184,6 +185,26 @@ export class CopyPlacement implements Placement {
     }
   }
 
+  /** What is in the way is found before the first write. Throws KeyError STORAGE_CLASH. */
+  async #assertFree(root: string, place: BuildPlace, build: PlacedBuild): Promise<void> {
+    const { writer } = this.ground
+    const { formerVolumes } = build
+    await assertBeside(writer, root, this.#texts, { place, formerVolumes })
+    const standing = await Directory.open(writer, root, [...versionPath(place), place.release])
+    if (standing === null) return
+    await this.#ourManifest(standing, build).finally(() => standing.close())
+  }
+
+  /** Null: of a snapshot, not judged yet. Throws KeyError STORAGE_CLASH where the directory is somebody's own. */
+  async #ourManifest(standing: Directory, build: PlacedBuild): Promise<Manifest | null> {
+    const manifest = await readManifest(this.ground.writer, standing)
+    if (manifest?.buildId === build.buildId) return manifest
+    if (this.adopts) return null
+    const { path } = standing
+    const text = `${path} is a directory of somebody's own, and build ${build.buildId} of prod belongs there`
+    throw new KeyError('STORAGE_CLASH', text, { detail: { path } })
+  }
+
   async #write(root: string, place: BuildPlace, build: PlacedBuild, bytes: BuildBytes): Promise<void> {
     const { writer } = this.ground
     const { fsync } = this.options
@@ -214,14 +235,8 @@ export class CopyPlacement implements Placement {
     const standing = await version.child(place.release)
     if (standing === null) return this.#create(version, place, build, bytes, owner, work)
     try {
-      const manifest = await readManifest(this.ground.writer, standing)
-      const isOurs = manifest !== null && manifest.buildId === build.buildId
-      if (!isOurs && !this.adopts) {
-        const path = version.at(place.release).shown
-        const text = `${path} is a directory of somebody's own, and build ${build.buildId} of prod belongs there`
-        throw new KeyError('STORAGE_CLASH', text, { detail: { path } })
-      }
-      await this.#fill(standing, build, bytes, owner, isOurs ? manifest : null, false)
+      const before = await this.#ourManifest(standing, build)
+      await this.#fill(standing, build, bytes, owner, before, false)
     } finally {
       await standing.close()
     }

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BuildFile } from '../src/model/build-files.ts'
+import { noStep } from '../src/step.ts'
+import { Transfers } from '../src/storage/copy-limits.ts'
+import { MountSource } from '../src/storage/copy-mount.ts'
+import { CopyPlacement } from '../src/storage/copy-placement.ts'
+import type { PlacedBuild } from '../src/storage/placement.ts'
+import { makeRpm, put, rpmFile } from '../test/storage/rpms.ts'
+import { scratchHome } from '../test/support/scratch.ts'
+import { type Result, result } from './results.ts'
+
+const SMALL = { builds: 100, files: 100, bytes: 20_000 }
+const LARGE = { files: 2, bytes: 1024 ** 3 }
+const CHUNK = 64 * 1024 * 1024
+
+/**
+ * Seconds for 10,000 rpms of 20 kB in 100 builds, and for two archives of 1 GiB, copied and judged, beside `cp -a` of the same tree on
+ * the same file system; both until the bytes are on the disk (`sync -f`), the page cache being warm for both.
+ */
+export async function measureCopy(): Promise<Result[]> {
+  const home = mkdtempSync(join(scratchHome(), 'kss-bench-copy-'))
+  try {
+    const small = smallBuilds(join(home, 'small'))
+    const large = largeBuild(join(home, 'large'))
+    const goal = 1.15
+    return [
+      result('copy, 10,000 rpms of 20 kB', 's', { ...(await compare(join(home, 'small'), small)), goal }),
+      result('copy, 2 archives of 1 GiB', 's', { ...(await compare(join(home, 'large'), large)), goal }),
+    ]
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+async function compare(
+  home: string,
+  builds: readonly PlacedBuild[],
+): Promise<{ value: number; floor: number }> {
+  const prod = join(home, 'prod')
+  execFileSync('sync', ['-f', home])
+  const staging = join(home, 'staging')
+  mkdirSync(join(staging, 'packages'), { recursive: true })
+  const placement = new CopyPlacement({
+    source: new MountSource({ prodTopdir: prod, step: noStep }),
+    stagingTopdir: staging,
+    linkTarget: prod,
+    take: { arches: null, signedKeys: [], sigcache: true, logs: true },
+    transfers: new Transfers({ bytesPerSecond: null, openTransfers: 8 }),
+    sharing: { reflink: true, hardlink: false },
+    fsync: false,
+    reserveBytes: 0,
+    fileMode: 0o644,
+    step: noStep,
+  })
+  const floor = seconds(() => {
+    execFileSync('cp', ['-a', prod, join(home, 'copied')])
+    execFileSync('sync', ['-f', home])
+  })
+  rmSync(join(home, 'copied'), { recursive: true })
+  execFileSync('sync', ['-f', home])
+  const begun = performance.now()
+  const waiting = [...builds]
+  const worker = async (): Promise<void> => {
+    for (let build = waiting.shift(); build !== undefined; build = waiting.shift())
+      await placement.place(build)
+  }
+  await Promise.all([worker(), worker(), worker(), worker()])
+  execFileSync('sync', ['-f', home])
+  const value = (performance.now() - begun) / 1000
+  rmSync(staging, { recursive: true })
+  return { value, floor }
+}
+
+function seconds(work: () => void): number {
+  const begun = performance.now()
+  work()
+  return (performance.now() - begun) / 1000
+}
+
+function smallBuilds(home: string): PlacedBuild[] {
+  return Array.from({ length: SMALL.builds }, (_, number) => {
+    const files = Array.from({ length: SMALL.files }, (_, i) => {
+      const rpm = makeRpm(randomBytes(SMALL.bytes - 200))
+      const file = rpmFile(`p-${number}-${i}.x86_64.rpm`, rpm)
+      put(directoryOf(home, number), file.path, rpm.bytes)
+      return file
+    })
+    return placed(number, files)
+  })
+}
+
+function largeBuild(home: string): PlacedBuild[] {
+  const files = Array.from({ length: LARGE.files }, (_, i): BuildFile => {
+    const chunk = randomBytes(CHUNK)
+    const path = put(directoryOf(home, 1), ['images', `${i}.img`], '')
+    const hash = createHash('md5')
+    for (let at = 0; at < LARGE.bytes; at += CHUNK) {
+      writeFileSync(path, chunk, { flag: 'a' })
+      hash.update(chunk)
+    }
+    const digest = { type: 'md5' as const, hex: hash.digest('hex') }
+    return { kind: 'archive', path: ['images', `${i}.img`], size: LARGE.bytes, subdirectory: false, digest }
+  })
+  return [placed(1, files)]
+}
+
+function directoryOf(home: string, number: number): string {
+  return join(home, 'prod', 'packages', `p${number}`, '1', '1')
+}
+
+function placed(number: number, files: readonly BuildFile[]): PlacedBuild {
+  const names = {
+    name: `p${number}`,
+    version: '1',
+    release: '1',
+    prodVolume: 'DEFAULT',
+    stagingVolume: 'prod-copy',
+  }
+  return { ...names, buildId: number, withoutFiles: false, files, sigkeys: [], formerVolumes: [] }
+}
