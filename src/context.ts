@@ -8,6 +8,7 @@ import { createEngine, MIGRATIONS } from './context/engine.ts'
 import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
 import type { Operations } from './model/operations.ts'
 import { runCatchUp } from './operations/catch-up.ts'
+import { listParked, readClashes, resolveClash, retryParked } from './operations/clashes.ts'
 import { runDoctor } from './operations/doctor.ts'
 import { runEvent } from './operations/event.ts'
 import { runInit } from './operations/init.ts'
@@ -56,6 +57,10 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     event: (what, signal) => runEvent(world, what, signal),
     scrub: (what, signal) => runScrub(world, daemon, what, signal),
     status: () => readStatus(world),
+    clashes: (key) => readClashes(world, key),
+    resolveClash: (key, policy, by) => resolveClash(world, key, policy, by),
+    parked: (limit) => listParked(world, limit),
+    retryParked: (keys, by) => retryParked(world, keys, by),
     destroy: () => world.destroy(),
   }
 }
@@ -121,12 +126,13 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     engine,
     checkSignatures: () => checkSignatures(config, step),
     bus: (handlers) => createBus(config, telemetry, step, handlers),
-    http: async ({ host, port }) => {
+    http: async ({ host, port }, pages) => {
       const server = await HttpServer.create({
         host,
         port,
         metrics: () => telemetry.metrics.registry.metrics(),
         health: () => health.state(),
+        pages,
         onError: (error) => httpFailed(telemetry, error),
       })
       httpListening(telemetry, { host, port: server.port })

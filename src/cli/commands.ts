@@ -9,6 +9,7 @@ import type { Operations, ReconcileOptions, ReconcileReport } from '../model/ope
 import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import { Recent } from '../telemetry/recent.ts'
 import { checkLine, initText, statusText, syncedLine } from './render.ts'
 import { DriftText, driftJson, reportText } from './render-drift.ts'
 import { withSignals } from './shutdown.ts'
@@ -55,7 +56,7 @@ export function runCommand(around: Surroundings, flags: CommonFlags): Promise<nu
     write: (line) => stdout.write(line),
     stacks: flags.debug,
   })
-  const telemetry = { log, metrics: new Metrics({ version: readVersion() }) }
+  const telemetry = { log, metrics: new Metrics({ version: readVersion() }), recent: new Recent() }
   const graceMs = config.worker.shutdownGraceMs
   const onSignal = (signal: string): void => serviceStopping(telemetry, { signal, graceMs })
   return withOperations(around, config, telemetry, onSignal, async (operations, signal) => {
@@ -140,7 +141,7 @@ export function reconcileCommand(
 }
 
 /** Who types: behind sudo the person, not root. */
-function accountOf({ env }: Surroundings): string {
+export function accountOf({ env }: Surroundings): string {
   return env.SUDO_USER ?? userInfo().username
 }
 

@@ -56,6 +56,15 @@ On a terminal a bar; elsewhere a JSON object a line:
   {"kind":"finding", "source", "done", "of", "rows", "keys"}   {"kind":"converging", "left", "keys"}
   {"kind":"end", "cursor", "rows", "keys", "daemons", "heldKeys", "parkedKeys"}`
 
+/** What `clashes resolve` means. */
+export const RESOLVE_HELP = `
+POLICIES
+  prod-wins    staging's row goes (it stays in the record), prod's comes; also where staging uses what prod removed
+  local-wins   staging's stays, prod's is recorded
+  hold         nothing is written for it
+  config       the decision is withdrawn: [conflicts] of the configuration counts again
+The decision is for all clashes of the key, also later ones. \`clashes list\` shows who decided what.`
+
 /** What `event` answers. */
 export const EVENT_HELP = `
 Prints an event of staging, for \`--event\` of a compose; or that prod's is not reproducible, why, and the nearest that are. What is

@@ -1,9 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CONFIG_VARIABLE } from '../config/environment.ts'
 import { EXIT, exitCodeOf, StopError } from '../errors.ts'
-import { type Key, parseTypedKey } from '../model/key.ts'
+import type { Key } from '../model/key.ts'
 import type { CatchUpOptions } from '../model/operations.ts'
-import { compilePattern } from '../model/pattern.ts'
+import { collect, collectKey, collectSince, collectTag, parseErrorCode, parseRows } from './arguments.ts'
 import { catchUpCommand } from './catch-up-command.ts'
 import {
   type CommonFlags,
@@ -16,11 +16,12 @@ import {
   statusCommand,
   syncCommand,
 } from './commands.ts'
+import { addClashes, addParked } from './decide-program.ts'
+import { errorsMarkdown, errorsText } from './errors-command.ts'
 import { eventCommand } from './event-command.ts'
 import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
 import { errorText } from './report-error.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
-import { parseSince } from './since.ts'
 import { verifyMessageCommand } from './verify-message.ts'
 import { readVersion } from './version.ts'
 
@@ -42,7 +43,9 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
     return code
   } catch (error) {
     if (error instanceof CommanderError) {
-      return ['commander.helpDisplayed', 'commander.version'].includes(error.code) ? EXIT.ok : EXIT.usage
+      // `help COMMAND` ends as a missing command does, but was asked for.
+      const wanted = ['commander.helpDisplayed', 'commander.version'].includes(error.code)
+      return wanted || (error.code === 'commander.help' && options.argv[0] === 'help') ? EXIT.ok : EXIT.usage
     }
     if (!(error instanceof StopError)) {
       const debug = options.argv.includes('--debug')
@@ -66,22 +69,29 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', exitStatusHelp([...Object.values(EXIT)]))
 
-  const command = (name: string, summary: string, codes: readonly number[]): Command =>
-    program
+  const command = (
+    name: string,
+    summary: string,
+    codes: readonly number[],
+    parent: Command = program,
+  ): Command =>
+    parent
       .command(name)
       .description(summary)
       .allowExcessArguments(false)
       .addHelpText('after', exitStatusHelp(codes))
-  const configured = (name: string, summary: string, codes: readonly number[]): Command =>
-    command(name, summary, [
-      ...codes,
-      EXIT.usage,
-      EXIT.hub,
-      EXIT.database,
-      EXIT.storage,
-      EXIT.safety,
-      EXIT.config,
-    ])
+  const configured = (
+    name: string,
+    summary: string,
+    codes: readonly number[],
+    parent: Command = program,
+  ): Command =>
+    command(
+      name,
+      summary,
+      [...codes, EXIT.usage, EXIT.hub, EXIT.database, EXIT.storage, EXIT.safety, EXIT.config],
+      parent,
+    )
       .option(
         '-c, --config <file>',
         `configuration (TOML); also ${CONFIG_VARIABLE}`,
@@ -201,6 +211,9 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .option('--json', 'as JSON', false)
     .action(async (flags: CommonFlags & { json: boolean }) => done(await statusCommand(around, flags)))
 
+  addClashes(around, configured, program, done)
+  addParked(around, configured, program, done)
+
   const verify = verifyMessageCommand({ stdout: around.stdout, stdin: process.stdin }, done)
   program.addCommand(verify.copyInheritedSettings(program))
 
@@ -208,41 +221,15 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .option('--example', 'as an example file', false)
     .action((flags: { example: boolean }) => done(optionsCommand(around, flags)))
 
+  const errors = command('errors', 'what each error code means, and what to do', [EXIT.ok, EXIT.usage])
+    .argument('[code]', 'only this one', parseErrorCode)
+    .option('--markdown', 'as docs/errors.md', false)
+    .action((code: string | undefined, flags: { markdown: boolean }) => {
+      around.stdout.write(flags.markdown ? errorsMarkdown() : errorsText(code))
+    })
+  const usage = errors.helpInformation.bind(errors)
+  // `help errors` is where people look for them.
+  errors.helpInformation = (context) => `${usage(context)}\n${errorsText()}`
+
   return program
-}
-
-/** A whole number from 1 on. */
-function parseRows(text: string): number {
-  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('it must be a whole number from 1 on.')
-}
-
-function collectSince(text: string): number | string {
-  try {
-    return parseSince(text)
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message)
-  }
-}
-
-/** Names and shell patterns of tags. */
-function collectTag(value: string, earlier: readonly string[] | undefined): string[] {
-  try {
-    compilePattern(value)
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message)
-  }
-  return collect(value, earlier)
-}
-
-function collect(value: string, earlier: readonly string[] | undefined): string[] {
-  return [...(earlier ?? []), value]
-}
-
-function collectKey(text: string, earlier: readonly Key[] | undefined): Key[] {
-  try {
-    return [...(earlier ?? []), parseTypedKey(text)]
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message)
-  }
 }

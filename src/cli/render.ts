@@ -44,7 +44,7 @@ export function statusText(report: StatusReport): string {
     `  claimed   ${queue.claimed}`,
     `  waiting   ${queue.waiting}`,
     `  parked    ${queue.parked}`,
-    ...counts('owned', report.owned),
+    ...counts(`owned (counted ${report.ownedCountedAt ?? 'never'})`, report.owned),
     ...counts('clashes', report.clashes),
     'catch-up',
     ...report.cursors.map(

@@ -325,7 +325,7 @@ export const OPTIONS = {
     listen: option('127.0.0.1:9177', {
       type: listenAddress,
       form: 'text',
-      help: 'Where `run` serves /metrics and /healthz: host:port, a port alone (then on 127.0.0.1), or off.',
+      help: 'Where `run` serves its page, /status.json, /metrics, /healthz and /readyz: host:port, a port alone (then on 127.0.0.1), or off.',
     }),
   },
   log: {

@@ -16,6 +16,8 @@ import { TargetConverger } from '../converge/target.ts'
 import { Worker } from '../converge/worker.ts'
 import { ConfigError } from '../errors.ts'
 import type { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
+import { decidedConvergers } from '../operations/decided.ts'
+import { Decisions } from '../operations/decisions.ts'
 import { MemberQueue } from '../operations/member-queue.ts'
 import { Membership } from '../operations/membership.ts'
 import { Placements } from '../operations/placements.ts'
@@ -32,6 +34,7 @@ import { scrubMigrations } from '../reconcile/scrub-migrations.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import { payDebts } from '../staging/debt.ts'
+import { decisionMigrations } from '../staging/decision-migrations.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { Names } from '../staging/names.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
@@ -56,6 +59,7 @@ export const MIGRATIONS = [
   ...catchupMigrations,
   ...reconcileMigrations,
   ...scrubMigrations,
+  ...decisionMigrations,
 ]
 
 /** What works on keys. Throws ConfigError NOT_INITIALISED before `init`, SETTING_PINNED when staging follows another prod. */
@@ -89,6 +93,8 @@ export async function createEngine(parts: {
   })
   const queue = new MemberQueue(postgresQueue, membership)
   const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
+  const decisions = new Decisions(database, config.conflicts)
+  await decisions.load()
   const deps: Deps = {
     hub,
     database,
@@ -98,6 +104,7 @@ export async function createEngine(parts: {
     scope: new Scope({ ...config.scope, sideTags: false }),
     owner,
     conflicts: config.conflicts,
+    conflictsFor: (key) => decisions.conflictsFor(key),
     placement: createPlacements(config, step),
     tagRewrite: config.tagRewrite,
     externalRepoRewrite: config.externalRepoRewrite,
@@ -109,15 +116,7 @@ export async function createEngine(parts: {
     telemetry,
     monotonicMs: () => performance.now(),
   })
-  const convergers: Convergers = schema.watched({
-    build: new BuildConverger(deps),
-    tag: new TagConverger(deps),
-    package: new PackageConverger(deps),
-    tagged: new TaggedConverger(deps),
-    target: new TargetConverger(deps),
-    'external-repo': new ExternalRepoConverger(deps),
-    lookup: new LookupConverger(deps),
-  })
+  const convergers: Convergers = schema.watched(decidedConvergers(deps, decisions, createConvergers))
   const clock: BreakerClock = {
     nowMs: () => performance.now(),
     sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
@@ -134,6 +133,7 @@ export async function createEngine(parts: {
     schema,
     deps,
     owner,
+    decisions,
     convergers,
     breakers,
     catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
@@ -165,6 +165,18 @@ async function clockOffsetMs(database: Database): Promise<number> {
     `select extract(epoch from clock_timestamp())::double precision * 1000 as now`,
   )
   return (row?.now ?? before) - (before + Date.now()) / 2
+}
+
+function createConvergers(deps: Deps): Convergers {
+  return {
+    build: new BuildConverger(deps),
+    tag: new TagConverger(deps),
+    package: new PackageConverger(deps),
+    tagged: new TaggedConverger(deps),
+    target: new TargetConverger(deps),
+    'external-repo': new ExternalRepoConverger(deps),
+    lookup: new LookupConverger(deps),
+  }
 }
 
 function createPlacements(config: Config, step: Step): Placements {

@@ -19,6 +19,8 @@ export interface Deps {
   readonly scope: Scope
   readonly owner: Owner
   readonly conflicts: Config['conflicts']
+  /** how clashes of one key are settled, where people may have decided for it; absent: as `conflicts` */
+  readonly conflictsFor?: (key: Key) => Config['conflicts']
   readonly placement: PlacementChoice
   readonly tagRewrite: Config['tagRewrite']
   readonly externalRepoRewrite: Config['externalRepoRewrite']
@@ -59,3 +61,8 @@ export interface Converger<K extends Key = Key> {
 }
 
 export type Convergers = { readonly [kind in KeyKind]: Converger<Extract<Key, { kind: kind }>> }
+
+/** How clashes of this key are settled. */
+export function conflictsOf(deps: Pick<Deps, 'conflicts' | 'conflictsFor'>, key: Key): Config['conflicts'] {
+  return deps.conflictsFor?.(key) ?? deps.conflicts
+}

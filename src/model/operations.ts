@@ -51,8 +51,10 @@ export interface StatusReport {
     readonly parked: number
     readonly oldestSeconds: number
   }
-  /** Owned rows by kind (`build`, `rpm`, `tag`). */
+  /** Rows that are ours, by kind (`build`, `rpm`) and by table of Koji's (`tag_listing`), as counted once a day. */
   readonly owned: Readonly<Record<string, number>>
+  /** ISO 8601; null: no daemon has counted them yet */
+  readonly ownedCountedAt: string | null
   /** Clashes that stand, by kind. */
   readonly clashes: Readonly<Record<string, number>>
   /** The parked keys, oldest first, bounded; `queue.parked` has the full count. */
@@ -159,6 +161,57 @@ export interface CatchUpEnd {
   readonly daemons: boolean
 }
 
+/** The same thing with other content on both sides, as it stands now. */
+export interface ShownClash {
+  readonly key: string
+  /** what people call it; null: staging has no name for it */
+  readonly name: string | null
+  /** what it is about, within its key */
+  readonly subject: string
+  readonly kind: string
+  readonly state: 'held' | 'prod-won' | 'local-won'
+  readonly prod: unknown
+  readonly local: unknown
+  readonly firstSeen: string
+  readonly lastSeen: string
+  readonly count: number
+}
+
+/** How a person settled the clashes of a key. */
+export interface ShownDecision {
+  readonly key: string
+  readonly name: string | null
+  readonly policy: 'prod-wins' | 'local-wins' | 'hold'
+  readonly by: string
+  readonly host: string
+  readonly at: string
+}
+
+export interface ClashesReport {
+  /** newest first, bounded */
+  readonly clashes: readonly ShownClash[]
+  readonly decisions: readonly ShownDecision[]
+}
+
+export interface ShownParked {
+  readonly key: string
+  readonly name: string | null
+  readonly code: string
+  readonly reason: string
+  readonly attempts: number
+  /** ISO 8601 */
+  readonly since: string
+  readonly retryAt: string
+}
+
+/** What a decision by hand led to. */
+export interface Decided {
+  /** the keys that were marked */
+  readonly keys: readonly string[]
+  /** false: no daemon runs that would see to them */
+  readonly daemons: boolean
+}
+
 /**
  * The work behind the commands. Made by `context.ts`, used by `cli`.
  *
@@ -178,6 +231,13 @@ export interface Operations {
   event(options: EventOptions, signal: AbortSignal): Promise<EventAnswer>
   scrub(options: ScrubOptions, signal: AbortSignal): AsyncIterable<ScrubNews>
   status(signal: AbortSignal): Promise<StatusReport>
+  /** Of one key, or of all. */
+  clashes(key: Key | null): Promise<ClashesReport>
+  /** Decides for a key; `config`: as configured again. Throws SyncError CLASH_UNKNOWN. */
+  resolveClash(key: Key, policy: ShownDecision['policy'] | 'config', by: string): Promise<Decided>
+  parked(limit: number): Promise<readonly ShownParked[]>
+  /** Tries parked keys at once; null: all of them. Throws SyncError PARKED_UNKNOWN, and marks none then. */
+  retryParked(keys: readonly Key[] | null, by: string): Promise<Decided>
   /** Closes connections, sockets, the HTTP listener. */
   destroy(): Promise<void>
 }

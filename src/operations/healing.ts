@@ -49,3 +49,9 @@ async function markUnlessQueued(engine: Marker, keys: readonly Key[]): Promise<v
   const left = keys.filter((key) => !queued.has(formatKey(key)))
   await engine.queue.mark(left.map((key) => ({ key, priority: 'sweep' })))
 }
+
+/** What people decided just now: their keys may have been converged under the policy of before. */
+export async function followDecisions(engine: Marker & Pick<Engine, 'decisions'>): Promise<void> {
+  const keys = await engine.decisions.load()
+  await engine.queue.mark(keys.map((key) => ({ key, priority: 'live' })))
+}

@@ -3,6 +3,7 @@ import { asError, SafetyError, SyncError } from '../errors.ts'
 import { giveTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import type { Daemon } from '../staging/daemons.ts'
+import { noteReconciled } from '../staging/settings.ts'
 import { driftFound, reconcileFailed, reconcileFinished, reconcileStarted } from '../telemetry/events.ts'
 import { LIVE_MS } from './crew.ts'
 import { DailyTask } from './daily-task.ts'
@@ -75,6 +76,7 @@ async function reconcileOnce(
       const fresh = drifts.filter(({ state }) => state === 'drift' || state === 'held')
       await queue.mark(fresh.map(({ key }) => ({ key, priority: 'sweep' })))
     }
+    await noteReconciled(database)
     reconcileFinished(telemetry, { ...walked, differences, elapsedMs: performance.now() - startedMs })
   } finally {
     stop.abort()

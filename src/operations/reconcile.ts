@@ -8,6 +8,7 @@ import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
 import type { Database } from '../staging/database.ts'
 import { refreshOwnedCounts } from '../staging/owned-counts.ts'
 import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts'
+import { noteReconciled } from '../staging/settings.ts'
 import { driftFound, removalsAllowed } from '../telemetry/events.ts'
 import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
@@ -79,7 +80,10 @@ export async function* runReconcile(
       await crew.stop()
     }
     // The daemons' own of the day has nothing left to find.
-    if (options.tags.length === 0) await noteDone(database, RECONCILE_TASK)
+    if (options.tags.length === 0) {
+      await noteDone(database, RECONCILE_TASK)
+      await noteReconciled(database)
+    }
     yield report(await crew.ends())
   } finally {
     await endGrant(database, daemon.id).catch(() => {})

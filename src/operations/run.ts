@@ -10,9 +10,11 @@ import { checkStorage } from '../storage/checks.ts'
 import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
-import { healPlacements, retryHeld } from './healing.ts'
+import { FOLLOW_MS } from './decisions.ts'
+import { followDecisions, healPlacements, retryHeld } from './healing.ts'
 import { keepHouse } from './housekeeping.ts'
 import { PackageIds } from './package-ids.ts'
+import { createPages } from './pages.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
 import { prepareWork } from './start-work.ts'
@@ -71,7 +73,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   await engine.membership.join(daemon)
   let http: { destroy(): Promise<void> } | null = null
   try {
-    if (config.http.listen !== null) http = await world.http(config.http.listen)
+    if (config.http.listen !== null) http = await world.http(config.http.listen, createPages(world, engine))
     await prepareWork(engine, daemon)
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
@@ -109,6 +111,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
+      vital(() => every(FOLLOW_MS, all, () => followDecisions(engine))),
       vital(() => every(HELD_MS, all, () => retryHeld(engine))),
       vital(() => every(DEBT_MS, all, () => payAll(engine))),
       vital(() =>

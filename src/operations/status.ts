@@ -5,9 +5,10 @@ import { readParked, readStats } from '../queue/reading.ts'
 import { paceOf } from '../reconcile/scrub-pace.ts'
 import { readScrubStatus } from '../reconcile/scrub-position.ts'
 import { countClashes } from '../staging/clashes.ts'
+import type { Database } from '../staging/database.ts'
 import { countDebts } from '../staging/debt.ts'
 import { pendingMigrations } from '../staging/migration.ts'
-import { countOwned } from '../staging/owned.ts'
+import { readOwnedCounts } from '../staging/owned-counts.ts'
 import type { World } from './world.ts'
 
 const MAX_PARKED = 50
@@ -20,11 +21,18 @@ export function notInitialised(): ConfigError {
   )
 }
 
-/** From staging's database alone, so that it answers while the daemon or prod is down. */
-export async function readStatus(world: World): Promise<StatusReport> {
+/** Staging's database. Throws ConfigError NOT_INITIALISED before `init`. */
+export async function requirePrepared(world: World): Promise<Database> {
   const database = await world.database()
   if ((await pendingMigrations(database, world.migrations)).length > 0) throw notInitialised()
+  return database
+}
+
+/** From staging's database alone, so that it answers while the daemon or prod is down. */
+export async function readStatus(world: World): Promise<StatusReport> {
+  const database = await requirePrepared(world)
   const stats = await readStats(database)
+  const owned = await readOwnedCounts(database)
   const parked = await readParked(database, MAX_PARKED)
   const cursors = await database.query<{ source: string; event: number | null; time: string | null }>(
     'status.cursors',
@@ -40,7 +48,8 @@ export async function readStatus(world: World): Promise<StatusReport> {
       parked: stats.parked,
       oldestSeconds: stats.oldestSeconds,
     },
-    owned: Object.fromEntries(await countOwned(database)),
+    owned: Object.fromEntries(owned.counts),
+    ownedCountedAt: owned.countedAt,
     clashes: Object.fromEntries(await countClashes(database)),
     parked: parked.map((item) => ({
       key: item.key,

@@ -16,7 +16,9 @@ import type { StorageCheckOptions } from '../storage/check.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
+import type { Decisions } from './decisions.ts'
 import type { Membership } from './membership.ts'
+import type { Pages } from './pages.ts'
 import type { SchemaWatch } from './schema-watch.ts'
 
 /**
@@ -41,7 +43,7 @@ export interface World {
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
   /** What stands between the bus and the queue: whether messages' signatures can be checked. */
   checkSignatures(): Promise<Check>
-  http(listen: { host: string; port: number }): Promise<{ destroy(): Promise<void> }>
+  http(listen: { host: string; port: number }, pages: Pages): Promise<{ destroy(): Promise<void> }>
   destroy(): Promise<void>
 }
 
@@ -54,6 +56,8 @@ export interface Engine {
   readonly schema: SchemaWatch
   readonly deps: Deps
   readonly owner: Owner
+  /** what people decided of single keys */
+  readonly decisions: Decisions
   readonly convergers: Convergers
   readonly breakers: readonly Breaker[]
   /** Finds what no message announced; marks keys, writes nothing else. */

@@ -1,7 +1,7 @@
 import { type Base, editedColumns, parseBase } from '../converge/build/base.ts'
 import { sameCell } from '../converge/build/diff.ts'
 import { BUILD_TABLES, type Row, type TableSpec } from '../converge/build/tables.ts'
-import type { Deps } from '../converge/deps.ts'
+import { conflictsOf, type Deps } from '../converge/deps.ts'
 import type { DriftKind } from '../model/drift.ts'
 import { toKojiJson } from '../model/koji-json.ts'
 import { BUILD_STATE, type ListedBuild } from '../model/records.ts'
@@ -75,7 +75,7 @@ function compareRow(deps: Deps, build: ListedBuild, row: StagingBuild): Found[] 
       COLUMNS[column] as DriftKind,
       { [column]: wanted[column] ?? null },
       { [column]: row.cells[column] ?? null },
-      editState(deps, base, column, row.cells, wanted),
+      editState(conflictsOf(deps, { kind: 'build', buildId: build.id }), base, column, row.cells, wanted),
     ),
   )
   if (row.packageName !== build.packageName) found.push(of(build, 'name', build.packageName, row.packageName))
@@ -113,7 +113,7 @@ function wantedRow(build: ListedBuild): Row {
 
 /** What policy says of a column that staging's people edited. */
 function editState(
-  { conflicts }: Deps,
+  conflicts: Deps['conflicts'],
   base: Base | null,
   column: string,
   present: Row,

@@ -1,4 +1,4 @@
-import type { Deps } from '../converge/deps.ts'
+import { conflictsOf, type Deps } from '../converge/deps.ts'
 import { findNamedRows, keyOf, type NamedRow, type NamedRowKind } from '../converge/named-row.ts'
 import { rewriteUrl } from '../converge/rewrite.ts'
 import { type View, viewDifference } from '../converge/versioned-plan.ts'
@@ -11,7 +11,8 @@ import { type Found, foundOf, kindOfKey, type NameOf } from './found.ts'
 export function nameFound(deps: Deps, key: Key, _kind: NamedRowKind, row: NamedRow, name: string): Found[] {
   if (row.name === name) return []
   const isEdited = row.appliedName !== null && row.appliedName !== row.name
-  const edited = deps.conflicts.tag === 'hold' ? 'held' : 'local'
+  const { tag: policy } = conflictsOf(deps, key)
+  const edited = policy === 'hold' ? 'held' : 'local'
   return [
     {
       key,
@@ -20,7 +21,7 @@ export function nameFound(deps: Deps, key: Key, _kind: NamedRowKind, row: NamedR
       tag: key.kind === 'tag' ? name : null,
       prod: name,
       staging: row.name,
-      state: isEdited && deps.conflicts.tag !== 'prod-wins' ? edited : 'open',
+      state: isEdited && policy !== 'prod-wins' ? edited : 'open',
     },
   ]
 }
@@ -133,8 +134,8 @@ async function compareView(
   subject: string,
   nameOf: NameOf,
 ): Promise<Found[]> {
-  const { database, catalog, owner, conflicts } = deps
-  const settings = { catalog, owner, policy: conflicts.tag }
+  const { database, catalog, owner } = deps
+  const settings = { catalog, owner, policy: conflictsOf(deps, key).tag }
   const lastApplied = await lastMapped(database, formatKey(key))
   const difference = await viewDifference(database, settings, [view], lastApplied)
   return foundOf(difference, { key, tag: null, subject, nameOf })

@@ -1,4 +1,4 @@
-import type { Deps } from '../converge/deps.ts'
+import { conflictsOf, type Deps } from '../converge/deps.ts'
 import { entryCells, ownerCells } from '../converge/package.ts'
 import { packageDifference } from '../converge/package-difference.ts'
 import type { Difference } from '../converge/settle.ts'
@@ -73,7 +73,13 @@ export async function comparePackages(deps: Deps, tag: BothTags, prod: PackageLi
     })
     const ids = { tag_id: tag.stagingId, package_id: id }
     const lastApplied = await lastMapped(database, formatKey(key))
-    const exact = await packageDifference(database, deps, ids, viewsOf(id), lastApplied)
+    const exact = await packageDifference(
+      database,
+      { ...deps, conflicts: conflictsOf(deps, key) },
+      ids,
+      viewsOf(id),
+      lastApplied,
+    )
     found.push(...foundOf(exact, { key, tag: tag.name, subject: tag.name, nameOf }))
   }
   const missing = [...named].filter(([id]) => !packages.has(id))

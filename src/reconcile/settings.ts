@@ -1,4 +1,4 @@
-import type { Deps } from '../converge/deps.ts'
+import { conflictsOf, type Deps } from '../converge/deps.ts'
 import { findGroups } from '../converge/groups.ts'
 import { findNamedRows, type NamedRow } from '../converge/named-row.ts'
 import { type RewrittenTag, TagRewrite } from '../converge/rewrite.ts'
@@ -17,9 +17,10 @@ import { findIds } from './names.ts'
  * would make them. What refers to a thing that staging lacks is a difference here, and that thing's own key another.
  */
 export async function compareSettings(deps: Deps, prod: ProdTag, row: NamedRow): Promise<Found[]> {
-  const { database, catalog, owner, conflicts } = deps
+  const { database, catalog, owner } = deps
   const { tag, rows } = prod
   const key: Key = { kind: 'tag', tagId: tag.id }
+  const conflicts = conflictsOf(deps, key)
   const ids = await findTagIds(deps, prod, row.stagingId)
   const views = viewsOf(prod, ids, await rewrite(deps, prod))
   const settings = { catalog, owner, policy: conflicts.tag }

@@ -65,19 +65,19 @@ export async function resolveClashes(
   return rows.length
 }
 
-/** Clashes in one state, newest first. */
+/** Clashes in one state, newest first; `open`: only those that stand. */
 export async function listClashes(
   sql: Sql,
-  options: { state?: Clash['state']; key?: string; limit?: number } = {},
+  options: { state?: Clash['state']; key?: string; limit?: number; open?: boolean } = {},
 ): Promise<Clash[]> {
   const rows = await sql.query<Omit<Clash, 'prod' | 'local'> & { prod: string | null; local: string | null }>(
     'clashes.list',
     `select id, key, subject, kind, prod::text, local::text, decision, state, first_seen::text as "firstSeen",
             last_seen::text as "lastSeen", count, resolved_at::text as "resolvedAt"
        from staging_sync.clash
-      where state = coalesce($1, state) and key = coalesce($2, key)
+      where state = coalesce($1, state) and key = coalesce($2, key) and (resolved_at is null or not $4)
       order by last_seen desc, id desc limit $3`,
-    [options.state ?? null, options.key ?? null, options.limit ?? 1000],
+    [options.state ?? null, options.key ?? null, options.limit ?? 1000, options.open === true],
   )
   return rows.map((row) => ({ ...row, prod: fromJson(row.prod), local: fromJson(row.local) }))
 }

@@ -1,4 +1,4 @@
-import type { Database } from './database.ts'
+import type { Database, Sql } from './database.ts'
 import type { RowOwner } from './listing.ts'
 import { VERSIONED, type VersionedName } from './versioned-tables.ts'
 
@@ -22,6 +22,10 @@ const COUNTS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     (Object.keys(VERSIONED) as VersionedName[]).map((table) => [table, versionedCount(table)]),
   ),
+  build: `select (select count(*) from staging_sync.owned where kind = 'build')
+    + (select count(*) from build b
+        where $1::int is not null and b.create_event <= $2::bigint
+          and not exists (select 1 from staging_sync.owned o where o.kind = 'build' and o.staging_id = b.id)) as count`,
   rpm: contentCount('rpm', 'rpminfo'),
   archive: contentCount('archive', 'archiveinfo'),
   rpmsigs: `select count(*) as count from rpmsigs s
@@ -58,4 +62,17 @@ export async function refreshOwnedCounts(
       [kind, row?.count ?? 0],
     )
   }
+}
+
+/** What was counted last, and when the oldest of it was (ISO 8601; null: never). */
+export async function readOwnedCounts(
+  sql: Sql,
+): Promise<{ readonly counts: ReadonlyMap<string, number>; readonly countedAt: string | null }> {
+  const rows = await sql.query<{ kind: string; count: number; at: string }>(
+    'owned-counts.read',
+    `select kind, count, to_char(counted_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at
+       from staging_sync.owned_count order by kind`,
+  )
+  const times = rows.map(({ at }) => at).sort()
+  return { counts: new Map(rows.map(({ kind, count }) => [kind, count])), countedAt: times[0] ?? null }
 }

@@ -11,8 +11,10 @@ import type { Sql, Tx } from './database.ts'
  * | `init_event` | staging's last event when `init` first ran: what is older was there before us  |
  * | `seed_event` | the last event that staging shares with prod; absent where nothing was copied  |
  * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
+ * | `reconciled` | when a comparison of everything last ended, milliseconds since 1970 by the database's clock |
  */
 export type SettingKey =
+  | 'reconciled'
   | 'drafts_read'
   | 'id_floor'
   | 'user_id'
@@ -63,4 +65,22 @@ export async function pinSetting(tx: Tx, what: string, value: string): Promise<v
       },
     )
   }
+}
+
+/** Notes that everything was compared just now. */
+export async function noteReconciled(sql: Sql): Promise<void> {
+  await sql.query(
+    'settings.reconciled',
+    `insert into staging_sync.setting (key, value) values ('reconciled', floor(extract(epoch from clock_timestamp()) * 1000)::text)
+     on conflict (key) do update set value = excluded.value`,
+  )
+}
+
+/** When everything was last compared, milliseconds since 1970; null: never. */
+export async function readLastReconcile(sql: Sql): Promise<number | null> {
+  const [row] = await sql.query<{ ms: number }>(
+    'settings.last-reconcile',
+    `select value::double precision as ms from staging_sync.setting where key = 'reconciled'`,
+  )
+  return row?.ms ?? null
 }

@@ -16,11 +16,14 @@ import {
 } from './labels.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { Recent } from './recent.ts'
 
 /** What events go to. */
 export interface Telemetry {
   readonly log: Log
   readonly metrics: Metrics
+  /** what the page shows of the last hour; absent: nobody looks */
+  readonly recent?: Recent
 }
 
 /*
@@ -51,13 +54,14 @@ export function safetyStopped({ log, metrics }: Telemetry, error: Error): void {
 }
 
 export function messageHandled(
-  { log, metrics }: Telemetry,
+  { log, metrics, recent }: Telemetry,
   message: { topic: TopicLabel; outcome: MessageOutcomeLabel; reason: string },
 ): void {
   const { topic, outcome, reason } = message
   metrics.messages.inc({ topic, outcome })
   metrics.busLastMessage.setToCurrentTime()
   if (outcome === 'refused') metrics.refused.inc({ reason: metrics.reasonLabel(reason) })
+  if (outcome === 'marked') recent?.add('message', topic, '')
   log.debug({ topic, outcome, ...(reason === '' ? {} : { reason }) }, 'message handled')
 }
 
@@ -95,7 +99,7 @@ export function busConnectionChanged(
 }
 
 export function converged(
-  { log, metrics }: Telemetry,
+  { log, metrics, recent }: Telemetry,
   key: Key,
   fields: {
     outcome: Outcome
@@ -109,7 +113,14 @@ export function converged(
   metrics.keys.inc({ kind, outcome: outcome.kind })
   metrics.convergeSeconds.observe({ kind }, elapsedMs / 1000)
   if ('rows' in outcome) metrics.rows.inc({ kind }, outcome.rows)
-  if (lagMs !== null) metrics.lagSeconds.observe(Math.max(0, lagMs) / 1000)
+  if (lagMs !== null) {
+    metrics.lagSeconds.observe(Math.max(0, lagMs) / 1000)
+    recent?.lag(Math.max(0, lagMs) / 1000)
+  }
+  if (outcome.kind === 'applied') {
+    const lag = lagMs === null ? '' : `, ${Math.round(lagMs)} ms after it came`
+    recent?.add('applied', formatKey(key), `${outcome.rows} rows${lag},`)
+  } else if (outcome.kind === 'held') recent?.add('held', formatKey(key), `${outcome.reason},`)
   const line = { key: formatKey(key), outcome: outcome.kind, elapsedMs: Math.round(elapsedMs), lagMs }
   if (outcome.kind === 'applied') log.info({ ...line, rows: outcome.rows }, 'converged')
   else if (outcome.kind === 'held') log.warn({ ...line, reason: outcome.reason }, 'converged')
@@ -252,10 +263,11 @@ export function reconcileStarted({ log }: Telemetry): void {
 
 /** The daemon's own, of everything. What it found has been marked. */
 export function reconcileFinished(
-  { log, metrics }: Telemetry,
+  { log, metrics, recent }: Telemetry,
   fields: { tags: number; builds: number; differences: number; elapsedMs: number },
 ): void {
   metrics.reconcileLastSuccess.setToCurrentTime()
+  recent?.reconciled(fields)
   log.info({ ...fields, elapsedMs: Math.round(fields.elapsedMs) }, 'reconcile finished')
 }
 
@@ -266,6 +278,14 @@ export function reconcileFailed({ log }: Telemetry, error: Error): void {
 /** A person lifted the budget of inferred removals for one reconcile. */
 export function removalsAllowed({ log }: Telemetry, fields: { rows: number; by: string }): void {
   log.warn(fields, 'removals beyond the budget allowed')
+}
+
+/** A person decided for a key, or had keys tried anew. */
+export function personDecided(
+  { log }: Telemetry,
+  fields: { what: string; key: string; detail: string; by: string },
+): void {
+  log.info(fields, 'decided by hand')
 }
 
 /** Staging's Koji was upgraded (or migrated) while we ran. */

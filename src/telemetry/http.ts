@@ -10,6 +10,14 @@ export interface HttpOptions {
   /** The page for Prometheus. */
   readonly metrics: () => Promise<string>
   readonly health: () => HealthState
+  /** The page for people, its JSON, and whether work can be done; absent: not found. */
+  readonly pages?: {
+    readonly page: () => Promise<string>
+    readonly status: () => Promise<string>
+    readonly ready: () => Promise<
+      readonly { readonly name: string; readonly ok: boolean; readonly reason: string }[]
+    >
+  }
   /** A request that could not be answered; not what the client did wrong. */
   readonly onError: (error: Error) => void
 }
@@ -18,16 +26,18 @@ const MAX_CONNECTIONS = 64
 const CLOSE_AFTER_MS = 1000
 
 /**
- * GET /metrics (Prometheus' text form) and GET /healthz (200 `ok`, 503 with one reason a line). Anything else is 404, other
- * methods 405. Bounded in connections, header size and time; bodies are not read.
+ * GET /metrics (Prometheus' text form), /healthz (200 `ok`, 503 with one reason a line), /readyz (the same with every precondition),
+ * / (the page for people) and /status.json. Anything else is 404, other methods 405. Bounded in connections, header size and time; bodies are not read.
  */
 export class HttpServer {
   readonly #server: Server
   readonly #options: HttpOptions
+  readonly #answers: Readonly<Record<string, () => Answer | Promise<Answer>>>
   #page: Promise<string> | null = null
 
   private constructor(options: HttpOptions) {
     this.#options = options
+    this.#answers = this.#answersOf(options)
     this.#server = createServer(
       { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 },
       (request, response) => void this.#answer(request, response),
@@ -68,6 +78,8 @@ export class HttpServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader('cache-control', 'no-store')
     response.setHeader('x-content-type-options', 'nosniff')
+    response.setHeader('content-security-policy', POLICY)
+    response.setHeader('referrer-policy', 'no-referrer')
     // A body is not waited for: the answer ends the connection.
     if (
       request.headers['content-length'] !== undefined ||
@@ -75,19 +87,42 @@ export class HttpServer {
     ) {
       response.setHeader('connection', 'close')
     }
-    const path = (request.url ?? '').split('?', 1)[0]
-    if (path !== '/metrics' && path !== '/healthz') return send(response, 404, 'not found\n')
+    const path = (request.url ?? '').split('?', 1)[0] ?? ''
+    const answer = Object.hasOwn(this.#answers, path) ? this.#answers[path] : undefined
+    if (answer === undefined) return send(response, 404, 'not found\n')
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
       return send(response, 405, 'method not allowed\n')
     }
     try {
-      if (path === '/metrics') return send(response, 200, await this.#metrics(), METRICS_TYPE)
-      const state = this.#options.health()
-      send(response, state.ok ? 200 : 503, state.ok ? 'ok\n' : `${state.reasons.join('\n')}\n`)
+      const { status = 200, body, type } = await answer()
+      send(response, status, body, type)
     } catch (error) {
       this.#options.onError(asError(error))
       send(response, 500, 'internal error\n')
+    }
+  }
+
+  #answersOf({ health, pages }: HttpOptions): Readonly<Record<string, () => Answer | Promise<Answer>>> {
+    const always = {
+      '/metrics': async () => ({ body: await this.#metrics(), type: METRICS_TYPE }),
+      '/healthz': () => {
+        const { ok, reasons } = health()
+        return ok ? { body: 'ok\n' } : { status: 503, body: `${reasons.join('\n')}\n` }
+      },
+    }
+    if (pages === undefined) return always
+    return {
+      ...always,
+      '/': async () => ({ body: await pages.page(), type: 'text/html; charset=utf-8' }),
+      '/status.json': async () => ({ body: await pages.status(), type: 'application/json' }),
+      '/readyz': async () => {
+        const checks = await pages.ready()
+        const body = checks
+          .map(({ name, ok, reason }) => `${ok ? 'ok  ' : 'fail'} ${name}: ${reason}\n`)
+          .join('')
+        return { status: checks.every(({ ok }) => ok) ? 200 : 503, body }
+      },
     }
   }
 
@@ -99,6 +134,17 @@ export class HttpServer {
     return this.#page
   }
 }
+
+interface Answer {
+  readonly status?: number
+  readonly body: string
+  /** default: plain text */
+  readonly type?: string
+}
+
+/** No script, nothing from elsewhere, no frame around it. */
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 

@@ -20,6 +20,7 @@ export interface MetricsOptions {
  */
 export class Metrics {
   readonly registry = new Registry()
+  readonly version: string
 
   readonly messages = this.#counter('messages_total', 'Messages of the bus, by what became of them', [
     'topic',
@@ -130,6 +131,7 @@ export class Metrics {
   readonly #reasons = new Set<string>()
 
   constructor(options: MetricsOptions) {
+    this.version = options.version
     if (options.processMetrics !== false) collectDefaultMetrics({ register: this.registry, prefix: PREFIX })
     this.#buildInfo.set({ version: options.version, node: process.versions.node }, 1)
     this.#zero()

@@ -1,6 +1,7 @@
 import { runProgram } from '../../src/cli/program.ts'
 import { OutageError, SafetyError } from '../../src/errors.ts'
 import type { Drift } from '../../src/model/drift.ts'
+import { formatKey } from '../../src/model/key.ts'
 import type { Operations, SyncedKey } from '../../src/model/operations.ts'
 
 /** What a command ended with. */
@@ -151,6 +152,7 @@ export function scriptedOperations(script: string): Operations {
       return {
         queue: { live: 1, sweep: 2, waiting: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
         owned: { build: 10 },
+        ownedCountedAt: null,
         clashes: {},
         parked: [
           {
@@ -165,6 +167,47 @@ export function scriptedOperations(script: string): Operations {
         debts: 0,
         scrub: null,
       }
+    },
+    async clashes() {
+      const at = '2026-01-02T03:04:05Z'
+      return {
+        clashes: [
+          {
+            key: 'build/7',
+            name: 'bash-5-1',
+            subject: 'bash-5-1\u001b[2J',
+            kind: 'nvr',
+            state: script === 'held' ? 'held' : 'prod-won',
+            prod: { source: 'https://a:hunter2@b/' },
+            local: null,
+            firstSeen: at,
+            lastSeen: at,
+            count: 2,
+          },
+        ],
+        decisions: [{ key: 'tag/3', name: null, policy: 'hold', by: 'eva', host: 'h1', at }],
+      }
+    },
+    async resolveClash(key, policy, by) {
+      return { keys: [`${formatKey(key)} ${policy} ${by}`], daemons: script === 'daemon' }
+    },
+    async parked() {
+      const since = '2026-01-02T03:04:05Z'
+      if (script !== 'parked') return []
+      return [
+        {
+          key: 'build/7',
+          name: null,
+          code: 'HUB_FAULT',
+          reason: 'no\u001b[2J',
+          attempts: 9,
+          since,
+          retryAt: since,
+        },
+      ]
+    },
+    async retryParked(keys) {
+      return { keys: keys === null ? ['build/7', 'tag/3'] : keys.map(formatKey), daemons: false }
     },
     async destroy() {
       process.stderr.write('destroyed\n')

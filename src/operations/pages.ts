@@ -1,0 +1,132 @@
+import { hostname } from 'node:os'
+import { SyncError } from '../errors.ts'
+import { readLastReconcile } from '../staging/settings.ts'
+import type { PageData, ReadyCheck } from '../telemetry/page/data.ts'
+import { renderPage } from '../telemetry/page/page.ts'
+import { verdictOf } from '../telemetry/page/verdict.ts'
+import { clashesReport, parkedReport } from './clashes.ts'
+import { readStatus } from './status.ts'
+import type { Engine, World } from './world.ts'
+
+const MAX_CLASHES = 50
+const MAX_PARKED = 50
+/** However many look at it, the database is asked once in this time. */
+const FRESH_MS = 2_000
+
+/** What /, /status.json and /readyz answer. */
+export interface Pages {
+  page(): Promise<string>
+  status(): Promise<string>
+  ready(): Promise<readonly ReadyCheck[]>
+}
+
+/** The pages of a running daemon; what cannot be read is shown as such, never a reason for no page. */
+export function createPages(world: World, engine: Engine): Pages {
+  let known: { readonly atMs: number; readonly data: Promise<PageData> } | null = null
+  const data = (): Promise<PageData> => {
+    const atMs = performance.now()
+    if (known === null || atMs - known.atMs > FRESH_MS) known = { atMs, data: collect(world, engine) }
+    return known.data
+  }
+  return {
+    page: async () => renderPage(await data()),
+    status: async () => {
+      const all = await data()
+      return `${JSON.stringify({ verdict: verdictOf(all), ...all }, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`
+    },
+    ready: async () => (await data()).ready,
+  }
+}
+
+async function collect(world: World, engine: Engine): Promise<PageData> {
+  const { config, telemetry } = world
+  const { database } = engine
+  const recent = telemetry.recent
+  const status = await orNull(readStatus(world))
+  const reached = status !== null
+  const lastDoneMs = reached ? await orNull(readLastReconcile(database)) : null
+  return {
+    version: telemetry.metrics.version,
+    host: hostname(),
+    nowMs: Date.now(),
+    startedMs: recent?.startedMs ?? Date.now(),
+    prodHub: config.prod.hub,
+    ready: await readyChecks(world, engine, reached),
+    status,
+    clashes: reached ? await orNull(clashesReport(database, { limit: MAX_CLASHES })) : null,
+    parked: reached ? await orNull(parkedReport(database, MAX_PARKED)) : null,
+    lags: recent?.lags() ?? [],
+    recent: recent?.things() ?? [],
+    reconcile: { lastDoneMs, last: recent?.lastReconcile ?? null },
+    placements: reached ? ((await orNull(countPlacements(engine))) ?? []) : [],
+  }
+}
+
+async function readyChecks(world: World, engine: Engine, reached: boolean): Promise<ReadyCheck[]> {
+  const { health, telemetry, config } = world
+  const { metrics } = telemetry
+  const state = health.state()
+  const parts = engine.breakers.map((breaker): ReadyCheck => {
+    const { part, openForMs, lastCode } = breaker.state()
+    const down = openForMs > 0
+    const reason = down ? `down for ${Math.round(openForMs / 1000)} s (${lastCode ?? 'OUTAGE'})` : 'up'
+    if (part !== 'database') return { name: part, ok: !down, reason }
+    return { name: part, ok: !down && reached, reason: reached || down ? reason : 'does not answer' }
+  })
+  const endpoints = config.bus.fedmsg.endpoints.length
+  const connected = await gaugeValue(metrics.busConnected)
+  const caughtUp = await gaugeValue(metrics.catchUpLastSuccess)
+  const stopped = await gaugeValue(metrics.writingStopped)
+  return [
+    { name: 'progress', ok: state.ok, reason: state.ok ? 'every loop turns' : state.reasons.join('; ') },
+    {
+      name: 'writing',
+      ok: stopped === 0,
+      reason: stopped === 0 ? 'allowed' : 'stopped for safety: see the log',
+    },
+    ...parts,
+    {
+      name: 'bus',
+      ok: endpoints === 0 || connected > 0,
+      reason:
+        endpoints === 0
+          ? 'none configured: changes are found by catch-up'
+          : `${connected} of ${endpoints} endpoints connected`,
+    },
+    {
+      name: 'catch-up',
+      ok: caughtUp > 0,
+      reason:
+        caughtUp > 0
+          ? `last ended well ${Math.round(Date.now() / 1000 - caughtUp)} s ago`
+          : 'has not ended well since the start',
+    },
+  ]
+}
+
+/** Of a gauge without labels. */
+async function gaugeValue(gauge: {
+  get(): Promise<{ values: readonly { value: number }[] }>
+}): Promise<number> {
+  return (await gauge.get()).values[0]?.value ?? 0
+}
+
+/** Placed ones as PostgreSQL estimates them: there are millions. */
+async function countPlacements({ database }: Engine): Promise<PageData['placements']> {
+  return database.query(
+    'pages.placements',
+    `select mode, state, count(*) as builds from staging_sync.placement where state <> 'placed' group by mode, state
+     union all
+     select 'of any mode', 'placed, about', greatest(0, reltuples)::bigint from pg_class where oid = 'staging_sync.placement'::regclass
+     order by 2, 1`,
+  )
+}
+
+async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof SyncError) return null
+    throw error
+  }
+}
