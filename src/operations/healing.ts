@@ -39,7 +39,7 @@ export async function retryHeld(engine: Marker): Promise<void> {
 }
 
 /** A key that is queued is seen to already, and one that is parked must stay parked: a mark would start it anew. */
-async function markUnlessQueued(engine: Marker, keys: readonly Key[]): Promise<void> {
+export async function markUnlessQueued(engine: Marker, keys: readonly Key[]): Promise<void> {
   const rows = await engine.database.query<{ key: string }>(
     'run.queued',
     'select key from staging_sync.queue where key = any($1::text[])',

@@ -13,6 +13,7 @@ import { CatchUpLoop } from './catch-up-loop.ts'
 import { FOLLOW_MS } from './decisions.ts'
 import { followDecisions, healPlacements, retryHeld } from './healing.ts'
 import { keepHouse } from './housekeeping.ts'
+import { markMoved } from './moved-builds.ts'
 import { PackageIds } from './package-ids.ts'
 import { createPages } from './pages.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
@@ -111,6 +112,7 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
+      vital(() => every(HEAL_MS, all, () => markMoved(engine, config))),
       vital(() => every(FOLLOW_MS, all, () => followDecisions(engine))),
       vital(() => every(HELD_MS, all, () => retryHeld(engine))),
       vital(() => every(DEBT_MS, all, () => payAll(engine))),

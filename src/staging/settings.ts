@@ -11,6 +11,7 @@ import type { Sql, Tx } from './database.ts'
  * | `init_event` | staging's last event when `init` first ran: what is older was there before us  |
  * | `seed_event` | the last event that staging shares with prod; absent where nothing was copied  |
  * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
+ * | `placement_rules` | digest of the rules of placement that the builds were last held against          |
  * | `reconciled` | when a comparison of everything last ended, milliseconds since 1970 by the database's clock |
  */
 export type SettingKey =
@@ -19,6 +20,7 @@ export type SettingKey =
   | 'id_floor'
   | 'user_id'
   | 'init_event'
+  | 'placement_rules'
   | 'seed_event'
   | `pin:${string}`
 

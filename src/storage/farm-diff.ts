@@ -35,10 +35,12 @@ export async function diffFarm(plan: FarmPlan, tree: FarmTree, options: DiffOpti
   const lacking: FarmDiff['lacking'][number][] = []
   const clashes: string[] = []
   const unnamed = unnamedSignatures(options)
+  const needed = directoriesOf([...plan].filter(([path, { kind }]) => kind !== 'directory' && !unnamed(path)))
   for (const [path, entry] of plan) {
     const now = tree.entries.get(path) ?? null
     if (now === null) {
-      if (!unnamed(path)) lacking.push({ path, entry, before: null })
+      if (entry.kind === 'directory' ? needed.has(path) : !unnamed(path))
+        lacking.push({ path, entry, before: null })
     } else if (entry.kind === 'link') {
       if (now.kind !== 'link' || !texts.isOurs(place, now.text)) clashes.push(path)
       else if (now.text !== entry.text || !(options.anyOwner || now.uid === entry.uid))
@@ -55,6 +57,19 @@ export async function diffFarm(plan: FarmPlan, tree: FarmTree, options: DiffOpti
     else if (now.kind === 'file' && unnamed(path)) stale.push(path)
   }
   return { lacking, clashes, stale }
+}
+
+/** Those that something is in: what prod has emptied need not be made. */
+function directoriesOf(entries: readonly (readonly [string, FarmEntry])[]): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const [path] of entries) {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const directory = path.slice(0, end)
+      if (found.has(directory)) break
+      found.add(directory)
+    }
+  }
+  return found
 }
 
 /** True when nothing is to be done, nor a crash's leftovers lie there. */
