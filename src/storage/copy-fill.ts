@@ -105,7 +105,8 @@ async function bringOne(filling: Filling, one: Wanted, optional: boolean): Promi
     if (!stat.isFile()) throw clash(standing.at(name), 'is no plain file')
     if (entry?.proof === proof && stat.size === BigInt(entry.size)) return entry
     // No row names it, and it is there: whoever made it.
-    if (proof === '') return entry ?? null
+    if (proof === '')
+      return entry ?? (filling.replaces ? await snapshotOf(filling, one.path, stat.size) : null)
     const judged = await judgeStanding(filling, standing, name, one)
     if (judged !== null) return { proof, ...judged }
     if (entry === undefined && !filling.replaces)
@@ -124,6 +125,18 @@ async function bringOne(filling: Filling, one: Wanted, optional: boolean): Promi
   } finally {
     await from?.close()
   }
+}
+
+/** A log of a snapshot goes with its build, where prod has it too, as long as this one. */
+async function snapshotOf(
+  { bytes }: Filling,
+  path: readonly string[],
+  size: bigint,
+): Promise<ManifestEntry | null> {
+  const from = await bytes.open(path)
+  if (from === null) return null
+  await from.close()
+  return from.size === size ? { proof: '', size: Number(size), mtime: from.mtime ?? 0 } : null
 }
 
 function put1({ options, owner }: Filling, from: OpenFile, to: At, one: Wanted): Promise<Written> {
