@@ -1,23 +1,22 @@
 import { KeyError } from '../errors.ts'
 import { type BuildPlace, buildDir, checkedPlace, readKojiLink, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
-import type { CopyOptions, Ownership, Sharing } from './copy-file.ts'
-import { fill } from './copy-fill.ts'
+import type { Sharing } from './copy-file.ts'
 import { CopyGround } from './copy-ground.ts'
 import type { Transfers } from './copy-limits.ts'
-import { assertBeside, isBeside, linksBeside, putBeside } from './copy-links.ts'
+import { assertBeside, isBeside } from './copy-links.ts'
 import { MANIFEST, type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import { isStanding, tidyFiles } from './copy-present.ts'
 import { removeCopy } from './copy-removal.ts'
-import type { BuildBytes, BytesSource } from './copy-source.ts'
-import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import type { BytesSource } from './copy-source.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
-import { Directory, temporaryName } from './directory.ts'
+import { ourManifest, type Writing, writeBuild } from './copy-write.ts'
+import { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
-import { Turns, Work } from './work.ts'
+import { Turns } from './work.ts'
 
 export interface CopyPlacementOptions {
   readonly source: BytesSource
@@ -52,20 +51,26 @@ export class CopyPlacement implements Placement {
   readonly mode: 'copy' | 'in-place' = 'copy'
   protected readonly options: CopyPlacementOptions
   protected readonly ground: CopyGround
-  readonly #copy: CopyOptions
   readonly #texts: LinkTexts
-  readonly #turns = new Turns()
+  readonly #writing: Writing
 
   constructor(options: CopyPlacementOptions) {
     this.options = options
     this.ground = new CopyGround(options)
     this.#texts = new LinkTexts(options.linkTarget ?? NOWHERE)
-    this.#copy = {
-      writer: this.ground.writer,
-      reader: this.ground.reader,
-      transfers: options.transfers,
-      sharing: { ...options.sharing, unshared: new Set() },
-      fsync: options.fsync,
+    this.#writing = {
+      copy: {
+        writer: this.ground.writer,
+        reader: this.ground.reader,
+        transfers: options.transfers,
+        sharing: { ...options.sharing, unshared: new Set() },
+        fsync: options.fsync,
+      },
+      take: options.take,
+      fileMode: options.fileMode,
+      texts: this.#texts,
+      turns: new Turns(),
+      adopts: () => this.adopts,
     }
   }
 
@@ -93,7 +98,7 @@ export class CopyPlacement implements Placement {
           const rpm = parts?.signature.rpm
           return sum + Number(expected.size ?? rpm?.size ?? 0)
         }, 0)
-        await this.ground.withRoom(needed, () => this.#write(root, place, build, bytes))
+        await this.ground.withRoom(needed, () => writeBuild(this.#writing, root, place, build, bytes))
       } finally {
         await bytes.close()
       }
@@ -192,108 +197,7 @@ export class CopyPlacement implements Placement {
     await assertBeside(writer, root, this.#texts, { place, formerVolumes })
     const standing = await Directory.open(writer, root, [...versionPath(place), place.release])
     if (standing === null) return
-    await this.#ourManifest(standing, build).finally(() => standing.close())
-  }
-
-  /** Null: of a snapshot, not judged yet. Throws KeyError STORAGE_CLASH where the directory is somebody's own. */
-  async #ourManifest(standing: Directory, build: PlacedBuild): Promise<Manifest | null> {
-    const manifest = await readManifest(this.ground.writer, standing)
-    if (manifest?.buildId === build.buildId) return manifest
-    if (this.adopts) return null
-    const { path } = standing
-    const text = `${path} is a directory of somebody's own, and build ${build.buildId} of prod belongs there`
-    throw new KeyError('STORAGE_CLASH', text, { detail: { path } })
-  }
-
-  async #write(root: string, place: BuildPlace, build: PlacedBuild, bytes: BuildBytes): Promise<void> {
-    const { writer } = this.ground
-    const { fsync } = this.options
-    const work = new Work(writer, root, bytes.inodes, this.#turns)
-    try {
-      const version = await work.directory(versionPath(place))
-      const { dev, uid, gid } = await version.stat()
-      const links = await linksBeside(writer, root, this.#texts, work, { ...build, place, uid })
-      const owner: Ownership = { device: dev, uid, gid, fileMode: this.options.fileMode }
-      await this.#add(version, place, build, bytes, owner, work)
-      await putBeside(writer, work, links, uid, fsync)
-    } catch (error) {
-      await work.takeBack()
-      throw error
-    } finally {
-      await work.close()
-    }
-  }
-
-  async #add(
-    version: Directory,
-    place: BuildPlace,
-    build: PlacedBuild,
-    bytes: BuildBytes,
-    owner: Ownership,
-    work: Work,
-  ): Promise<void> {
-    const standing = await version.child(place.release)
-    if (standing === null) return this.#create(version, place, build, bytes, owner, work)
-    try {
-      const before = await this.#ourManifest(standing, build)
-      await this.#fill(standing, build, bytes, owner, before, false)
-    } finally {
-      await standing.close()
-    }
-  }
-
-  /** All of it beside, then one rename. */
-  async #create(
-    version: Directory,
-    place: BuildPlace,
-    build: PlacedBuild,
-    bytes: BuildBytes,
-    owner: Ownership,
-    work: Work,
-  ): Promise<void> {
-    const { writer } = this.ground
-    await sweepUnfinished(writer, version, place.release)
-    const unfinished = temporaryName(place.release)
-    const top = await version.makeHidden(unfinished)
-    try {
-      await this.#fill(top, build, bytes, owner, null, true)
-      await writer.rename(version.at(unfinished), version.at(place.release))
-      work.onFailure(() => removeTree(writer, version, place.release))
-      if (this.options.fsync) await version.sync()
-    } catch (error) {
-      await removeTree(writer, version, unfinished).catch(() => {})
-      throw error
-    } finally {
-      await top.close()
-    }
-  }
-
-  async #fill(
-    top: Directory,
-    build: PlacedBuild,
-    bytes: BuildBytes,
-    owner: Ownership,
-    before: Manifest | null,
-    hidden: boolean,
-  ): Promise<void> {
-    const tree = new TargetTree(top, bytes.inodes)
-    try {
-      const files = await fill({
-        options: this.#copy,
-        tree,
-        bytes,
-        wanted: wantedFiles(build.files, this.options.take),
-        take: this.options.take,
-        owner,
-        before,
-        hidden,
-        replaces: this.adopts,
-      })
-      await writeManifest(this.ground.writer, top, { buildId: build.buildId, files }, this.options.fsync)
-      if (this.options.fsync) await tree.sync()
-    } finally {
-      await tree.close()
-    }
+    await ourManifest(this.#writing, standing, build.buildId).finally(() => standing.close())
   }
 
   async #within(

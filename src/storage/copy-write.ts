@@ -1,0 +1,127 @@
+import { KeyError } from '../errors.ts'
+import { type BuildPlace, versionPath } from '../model/paths.ts'
+import type { CopyOptions, Ownership } from './copy-file.ts'
+import { fill } from './copy-fill.ts'
+import { linksBeside, putBeside } from './copy-links.ts'
+import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
+import type { BuildBytes } from './copy-source.ts'
+import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { type Take, wantedFiles } from './copy-wanted.ts'
+import { type Directory, temporaryName } from './directory.ts'
+import type { LinkTexts } from './links.ts'
+import type { PlacedBuild } from './placement.ts'
+import { type Turns, Work } from './work.ts'
+
+/** How a placement writes. */
+export interface Writing {
+  readonly copy: CopyOptions
+  readonly take: Take
+  readonly fileMode: number
+  readonly texts: LinkTexts
+  readonly turns: Turns
+  /** True: what stands under the build's name without our word on it is a snapshot's, and to be taken over. */
+  readonly adopts: () => boolean
+}
+
+/** Brings what a build lacks, and its links last. On any error what was made is taken back. */
+export async function writeBuild(
+  writing: Writing,
+  root: string,
+  place: BuildPlace,
+  build: PlacedBuild,
+  bytes: BuildBytes,
+): Promise<void> {
+  const { writer, fsync } = writing.copy
+  const work = new Work(writer, root, bytes.inodes, writing.turns)
+  try {
+    const version = await work.directory(versionPath(place))
+    const { dev, uid, gid } = await version.stat()
+    const links = await linksBeside(writer, root, writing.texts, work, { ...build, place, uid })
+    const owner: Ownership = { device: dev, uid, gid, fileMode: writing.fileMode }
+    const filling = new Filler(writing, build, bytes, owner)
+    const standing = await version.child(place.release)
+    if (standing === null) await create(filling, version, place.release, work)
+    else await filling.add(standing).finally(() => standing.close())
+    await putBeside(writer, work, links, uid, fsync)
+  } catch (error) {
+    await work.takeBack()
+    throw error
+  } finally {
+    await work.close()
+  }
+}
+
+/** Null: of a snapshot, not judged yet. Throws KeyError STORAGE_CLASH where the directory is somebody's own. */
+export async function ourManifest(
+  { copy, adopts }: Writing,
+  standing: Directory,
+  buildId: number,
+): Promise<Manifest | null> {
+  const manifest = await readManifest(copy.writer, standing)
+  if (manifest?.buildId === buildId) return manifest
+  if (adopts()) return null
+  const { path } = standing
+  const text = `${path} is a directory of somebody's own, and build ${buildId} of prod belongs there`
+  throw new KeyError('STORAGE_CLASH', text, { detail: { path } })
+}
+
+/** All of it beside, then one rename. */
+async function create(filler: Filler, version: Directory, release: string, work: Work): Promise<void> {
+  const { writer, fsync } = filler.writing.copy
+  await sweepUnfinished(writer, version, release)
+  const unfinished = temporaryName(release)
+  const top = await version.makeHidden(unfinished)
+  try {
+    await filler.fill(top, null, true)
+    await writer.rename(version.at(unfinished), version.at(release))
+    work.onFailure(() => removeTree(writer, version, release))
+    if (fsync) await version.sync()
+  } catch (error) {
+    await removeTree(writer, version, unfinished).catch(() => {})
+    throw error
+  } finally {
+    await top.close()
+  }
+}
+
+/** Fills one build's directory. */
+class Filler {
+  readonly writing: Writing
+  readonly #build: PlacedBuild
+  readonly #bytes: BuildBytes
+  readonly #owner: Ownership
+
+  constructor(writing: Writing, build: PlacedBuild, bytes: BuildBytes, owner: Ownership) {
+    this.writing = writing
+    this.#build = build
+    this.#bytes = bytes
+    this.#owner = owner
+  }
+
+  async add(standing: Directory): Promise<void> {
+    await this.fill(standing, await ourManifest(this.writing, standing, this.#build.buildId), false)
+  }
+
+  async fill(top: Directory, before: Manifest | null, hidden: boolean): Promise<void> {
+    const { copy, take, adopts } = this.writing
+    const { buildId, files: rows } = this.#build
+    const tree = new TargetTree(top, this.#bytes.inodes)
+    try {
+      const files = await fill({
+        options: copy,
+        tree,
+        bytes: this.#bytes,
+        wanted: wantedFiles(rows, take),
+        take,
+        owner: this.#owner,
+        before,
+        hidden,
+        replaces: adopts(),
+      })
+      await writeManifest(copy.writer, top, { buildId, files }, copy.fsync)
+      if (copy.fsync) await tree.sync()
+    } finally {
+      await tree.close()
+    }
+  }
+}
