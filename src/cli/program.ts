@@ -20,6 +20,7 @@ import { addClashes, addParked } from './decide-program.ts'
 import { errorsMarkdown, errorsText } from './errors-command.ts'
 import { eventCommand } from './event-command.ts'
 import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
+import { metricsMarkdown } from './metrics-command.ts'
 import { errorText } from './report-error.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
 import { verifyMessageCommand } from './verify-message.ts'
@@ -220,6 +221,12 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
   command('options', 'show every setting of the configuration', [EXIT.ok, EXIT.usage])
     .option('--example', 'as an example file', false)
     .action((flags: { example: boolean }) => done(optionsCommand(around, flags)))
+
+  command('metrics', 'every metric that `run` serves, as docs/metrics.md', [EXIT.ok, EXIT.usage]).action(
+    async () => {
+      around.stdout.write(await metricsMarkdown())
+    },
+  )
 
   const errors = command('errors', 'what each error code means, and what to do', [EXIT.ok, EXIT.usage])
     .argument('[code]', 'only this one', parseErrorCode)

@@ -6,8 +6,9 @@ import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { countClashes } from '../staging/clashes.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
+import { readLastReconcile } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
-import { clashesMeasured, queueMeasured, safetyStopped } from '../telemetry/events.ts'
+import { clashesMeasured, queueMeasured, reconcileMeasured, safetyStopped } from '../telemetry/events.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { FOLLOW_MS } from './decisions.ts'
@@ -152,6 +153,8 @@ export function isUnsafe(check: string): boolean {
 async function measure({ telemetry }: World, engine: Engine): Promise<void> {
   queueMeasured(telemetry, await engine.queue.stats())
   clashesMeasured(telemetry, await countClashes(engine.database))
+  const reconciledMs = await readLastReconcile(engine.database)
+  if (reconciledMs !== null) reconcileMeasured(telemetry, reconciledMs)
 }
 
 /** Debts that lost a race after their commit. */

@@ -271,6 +271,11 @@ export function reconcileFinished(
   log.info({ ...fields, elapsedMs: Math.round(fields.elapsedMs) }, 'reconcile finished')
 }
 
+/** When anyone's last comparison of everything ended, as the database knows: also after a restart. */
+export function reconcileMeasured({ metrics }: Telemetry, lastDoneMs: number): void {
+  metrics.reconcileLastSuccess.set(lastDoneMs / 1000)
+}
+
 export function reconcileFailed({ log }: Telemetry, error: Error): void {
   log.warn({ err: error }, 'reconcile failed')
 }

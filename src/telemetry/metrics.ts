@@ -101,7 +101,7 @@ export class Metrics {
 
   readonly reconcileLastSuccess = this.#gauge(
     'reconcile_last_success_timestamp_seconds',
-    "When the daemon's reconcile of everything last ended well",
+    'When a comparison of everything last ended well, whoever made it; 0: never',
   )
   readonly missed = this.#counter(
     'missed_total',

@@ -1,0 +1,121 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { metricsMarkdown } from '../../src/cli/metrics-command.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const RULES = join(root, 'config', 'prometheus', 'rules.yml')
+const rules = readFileSync(RULES, 'utf8')
+const dashboard = readFileSync(join(root, 'config', 'grafana', 'dashboard.json'), 'utf8')
+const alerts = [...rules.matchAll(/^ +- alert: (\w+)\n +expr: >-\n +(.+)\n +for: (\w+)$/gm)].map(
+  ([, name = '', expr = '']) => ({ name, expr }),
+)
+
+/** Series of half a day, one value a minute: what makes an alert fire, and what comes after the cause is gone. */
+const CAUSES: Readonly<Record<string, readonly [series: string, bad: string, good: string][]>> = {
+  KojiSyncDown: [['up{job="koji-staging-sync"}', '0', '1']],
+  KojiSyncWritingStopped: [['kojisync_writing_stopped', '1', '0']],
+  KojiSyncLagHigh: [
+    ['kojisync_lag_seconds_bucket{le="30"}', '0+0', '0+60'],
+    ['kojisync_lag_seconds_bucket{le="300"}', '0+60', '43200+60'],
+    ['kojisync_lag_seconds_bucket{le="+Inf"}', '0+60', '43200+60'],
+  ],
+  KojiSyncQueueOld: [['kojisync_queue_oldest_seconds', '1000', '1']],
+  KojiSyncCatchUpStale: [['kojisync_catchup_last_success_timestamp_seconds', '0', '43200+60']],
+  KojiSyncReconcileStale: [['kojisync_reconcile_last_success_timestamp_seconds', '-200000', '43200']],
+  KojiSyncClashesHeld: [['kojisync_clashes{state="held"}', '2', '0']],
+  KojiSyncDriftFound: [
+    ['kojisync_missed_total{kind="tag"}', '0+1', '720+0'],
+    ['kojisync_scrub_missed_total{kind="tag"}', '0+0', '0+0'],
+  ],
+  KojiSyncParkedKeys: [['kojisync_queue_keys{state="parked"}', '1', '0']],
+  KojiSyncStorageRefused: [['kojisync_breaker_open{part="storage"}', '1', '0']],
+  KojiSyncDatabaseDown: [['kojisync_breaker_open{part="database"}', '1', '0']],
+  KojiSyncBusSilent: [['kojisync_bus_last_message_timestamp_seconds', '0', '43200+60']],
+  KojiSyncHubErrors: [
+    ['kojisync_hub_requests_total{outcome="outage"}', '0+30', '21600+0'],
+    ['kojisync_hub_requests_total{outcome="ok"}', '0+60', '43200+60'],
+  ],
+  KojiSyncTrustEnds: [['kojisync_crl_next_update_timestamp_seconds', '100000', '900000']],
+}
+const HALF = 720
+const END = 3 * HALF
+
+describe('what monitoring is told', () => {
+  it('is described by the docs as it is', async () => {
+    expect(readFileSync(join(root, 'docs', 'metrics.md'), 'utf8')).toBe(await metricsMarkdown())
+  })
+
+  it('asks only for metrics, labels and label values that the daemon exports', async () => {
+    const page = await new Metrics({ version: 'x' }).page()
+    const series = new Set([...page.matchAll(/^(kojisync_\w+)/gm)].map(([, name]) => name))
+    const asked = [
+      ...`${rules}${dashboard.replaceAll('\\"', '"')}`.matchAll(/(kojisync_\w+)(?:\{(\w+)="(\w+)"\})?/g),
+    ]
+    expect(asked.length).toBeGreaterThan(30)
+    for (const [, name = '', label, value] of asked) {
+      expect([...series]).toContain(name)
+      if (label !== undefined) expect(page).toMatch(new RegExp(`^${name}\\{[^}]*${label}="${value}"`, 'm'))
+    }
+    const by = [...`${rules}${dashboard}`.matchAll(/by \((\w+)\) \([^)]*?(kojisync_\w+?)(?:_bucket)?[[)]/g)]
+    const known = `${page}\nkojisync_process_resident_memory_bytes{instance="`
+    for (const [, label = '', name = ''] of by) {
+      expect([name, label, new RegExp(`^${name}(_bucket)?\\{[^}]*\\b${label}="`, 'm').test(known)]).toEqual([
+        name,
+        label,
+        true,
+      ])
+    }
+  })
+
+  it('has an alert for each cause, and a panel for each query', () => {
+    expect(alerts.map(({ name }) => name).sort()).toEqual(Object.keys(CAUSES).sort())
+    expect(rules.match(/- alert:/g)).toHaveLength(alerts.length)
+    const { panels } = JSON.parse(dashboard) as { panels: { id: number; targets: { expr: string }[] }[] }
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    for (const { targets } of panels) expect(targets.length).toBeGreaterThan(0)
+  })
+
+  // Only where Prometheus is installed.
+  it('fires each alert while its cause lasts, and no longer', () => {
+    if (spawnSync('promtool', ['--version']).error !== undefined) return
+    execFileSync('promtool', ['check', 'rules', RULES], { stdio: 'pipe' })
+    const directory = mkdtempSync(join(tmpdir(), 'kss-rules-'))
+    try {
+      const long = { KojiSyncDriftFound: HALF + 1500 } as Readonly<Record<string, number>>
+      const tests = Object.entries(CAUSES).map(([name, series]) => ({
+        interval: '1m',
+        input_series: series.map(([one, bad, good]) => ({
+          series: one,
+          values: `${lasting(bad, HALF)} ${lasting(good, END - HALF)}`,
+        })),
+        promql_expr_test: [
+          {
+            expr: `count(ALERTS{alertname="${name}",alertstate="firing"}) > bool 0`,
+            eval_time: `${HALF - 1}m`,
+            exp_samples: [{ labels: '{}', value: 1 }],
+          },
+          {
+            expr: `count(ALERTS{alertname="${name}",alertstate="firing"})`,
+            eval_time: `${long[name] ?? HALF + 60}m`,
+            exp_samples: [],
+          },
+        ],
+      }))
+      const file = join(directory, 'test.yml')
+      writeFileSync(file, JSON.stringify({ rule_files: [RULES], evaluation_interval: '5m', tests }))
+      const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' })
+      expect([status, stdout + stderr]).toEqual([0, expect.anything()])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+/** promtool's notation: `1` stays, `0+60` grows by a minute's. */
+function lasting(value: string, minutes: number): string {
+  return value.includes('+') ? `${value}x${minutes - 1}` : `${value}+0x${minutes - 1}`
+}
