@@ -5,6 +5,7 @@ import { fingerprintOf } from './config/fingerprint.ts'
 import { createBus, createHub } from './context/adapters.ts'
 import { checkSignatures, createJudge } from './context/bus-trust.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
+import { createSeedTools } from './context/seed-tools.ts'
 import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
 import type { Operations } from './model/operations.ts'
 import { runCatchUp } from './operations/catch-up.ts'
@@ -16,6 +17,7 @@ import { linkedVolumes } from './operations/placements.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
 import { runScrub } from './operations/scrub.ts'
+import { runSeed } from './operations/seed.ts'
 import { readStatus } from './operations/status.ts'
 import { runSync } from './operations/sync.ts'
 import type { World } from './operations/world.ts'
@@ -56,6 +58,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     catchUp: (what, signal) => runCatchUp(world, daemon, what, signal),
     event: (what, signal) => runEvent(world, what, signal),
     scrub: (what, signal) => runScrub(world, daemon, what, signal),
+    seed: (what, signal) => runSeed(world, what, signal),
     status: () => readStatus(world),
     clashes: (key) => readClashes(world, key),
     resolveClash: (key, policy, by) => resolveClash(world, key, policy, by),
@@ -124,6 +127,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     database,
     catalog,
     engine,
+    seedTools: () => createSeedTools(config, step),
     checkSignatures: () => checkSignatures(config, step),
     bus: (handlers) => createBus(config, telemetry, step, handlers),
     http: async ({ host, port }, pages) => {

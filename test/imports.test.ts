@@ -41,6 +41,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'catchup',
     'type:config',
   ],
+  seed: ['model', 'errors.ts', 'step.ts', 'telemetry', 'staging', 'type:storage'],
   operations: [
     'model',
     'errors.ts',
@@ -53,6 +54,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'converge',
     'catchup',
     'reconcile',
+    'seed',
     'type:config',
   ],
   'context.ts': ['*'],

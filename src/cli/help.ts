@@ -71,3 +71,12 @@ Prints an event of staging, for \`--event\` of a compose; or that prod's is not 
 compared: settings, package lists, ordered listings, external repos of the tag and of all that it inherited from then. Koji keeps no
 history of what else a build has (rpms, signatures): \`--event\` does not pin that, neither in prod nor in staging.
 --json: {"prodEvent", "stagingEvent" or null, "reasons", "nearest": {"below", "above"}}`
+
+/** What `seed` does, step by step. */
+export const SEED_HELP = `
+--dump makes a new database beside the running one (its name and "_seed"), loads the dump, resets what is prod's own ([seed],
+[[principal_rewrite]], [[seed_user]], [[seed_host]], [[external_repo_rewrite]]), and places the builds' files. Staging stays up; nothing of
+its database is written. It stops at the first error and leaves nothing behind; the next one starts anew.
+
+--swap renames the databases in one step and keeps the old one; stop the daemon before and start it after: it catches up from the
+dump's last event. --rollback takes the last swap back. Both may be repeated. --dump and --swap go together in one run.`

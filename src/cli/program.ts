@@ -23,6 +23,7 @@ import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, 
 import { metricsMarkdown } from './metrics-command.ts'
 import { errorText } from './report-error.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
+import { addSeed } from './seed-program.ts'
 import { verifyMessageCommand } from './verify-message.ts'
 import { readVersion } from './version.ts'
 
@@ -212,6 +213,7 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
     .option('--json', 'as JSON', false)
     .action(async (flags: CommonFlags & { json: boolean }) => done(await statusCommand(around, flags)))
 
+  addSeed(around, configured, done)
   addClashes(around, configured, program, done)
   addParked(around, configured, program, done)
 

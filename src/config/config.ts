@@ -113,6 +113,29 @@ export interface Config {
     readonly checkpointDays: number
     readonly checkpointsPerKey: number
   }
+  /** what `seed` makes of prod's dump */
+  readonly seed: {
+    /** shell patterns of tables whose rows are left out */
+    readonly leftOut: readonly string[]
+    readonly ownTables: readonly string[]
+    readonly maintenanceDatabase: string
+    readonly channels: readonly string[]
+    readonly keepGrants: boolean
+    readonly principalRewrite: readonly { readonly match: string; readonly replace: string }[]
+    readonly users: readonly {
+      readonly name: string
+      readonly permissions: readonly string[]
+      readonly contentGenerators: readonly string[]
+      readonly principals: readonly string[]
+    }[]
+    readonly hosts: readonly {
+      readonly name: string
+      readonly arches: readonly string[]
+      readonly channels: readonly string[]
+      readonly capacity: number
+      readonly principals: readonly string[]
+    }[]
+  }
   /** null: no HTTP server */
   readonly http: { readonly listen: ListenAddress | null }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }

@@ -162,6 +162,7 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       tag: settings.conflicts.tag,
       onRemoved: settings.conflicts.on_removed,
     },
+    seed: toSeed(settings),
     externalRepoRewrite: settings.external_repo_rewrite,
     tagRewrite: settings.tag_rewrite.map(
       (rule): TagRewriteRule => ({
@@ -213,4 +214,30 @@ function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   for (const member of Object.values(value)) deepFreeze(member)
   return Object.freeze(value)
+}
+
+function toSeed({ seed, principal_rewrite, seed_user, seed_host }: Settings): Config['seed'] {
+  return {
+    leftOut: seed.left_out,
+    ownTables: seed.own_tables,
+    maintenanceDatabase: seed.maintenance_database,
+    channels: seed.channels,
+    keepGrants: seed.keep_grants,
+    principalRewrite: principal_rewrite,
+    users: seed_user.map(
+      ({ name, permissions = [], content_generators: contentGenerators = [], principals = [] }) => ({
+        name,
+        permissions,
+        contentGenerators,
+        principals,
+      }),
+    ),
+    hosts: seed_host.map(({ name, arches, channels = ['default'], capacity = 2, principals = [] }) => ({
+      name,
+      arches,
+      channels,
+      capacity,
+      principals,
+    })),
+  }
 }

@@ -22,7 +22,13 @@ import {
   EXTERNAL_REPO_REWRITE_FIELDS,
   externalRepoRewrites,
   PLACEMENT_FIELDS,
+  PRINCIPAL_REWRITE_FIELDS,
   placements,
+  principalRewrites,
+  SEED_HOST_FIELDS,
+  SEED_USER_FIELDS,
+  seedHosts,
+  seedUsers,
   TAG_REWRITE_FIELDS,
   tagRewrites,
 } from './rule-types.ts'
@@ -321,6 +327,42 @@ export const OPTIONS = {
       help: 'Of those that are older, each key keeps so many of its newest.',
     }),
   },
+  seed: {
+    left_out: option(
+      [
+        'buildroot_listing',
+        'sessions',
+        'build_notifications',
+        'build_notifications_block',
+        'proton_queue',
+        'scheduler_log_messages',
+      ],
+      {
+        type: z.array(pattern),
+        form: 'list',
+        help: "Shell patterns of the tables whose rows `seed` leaves out of prod's dump: the biggest one that no staging needs, and what is prod's own business.",
+      },
+    ),
+    own_tables: option<string[]>([], {
+      type: z.array(plainText),
+      form: 'list',
+      help: "Tables of your own in prod's database, beside Koji's. `seed` loads them as they are, and refuses others that it does not know.",
+    }),
+    maintenance_database: option('postgres', {
+      type: plainText,
+      form: 'text',
+      help: "Database of staging's server that `seed` connects to while it makes, renames and drops others.",
+    }),
+    channels: option<string[]>([], {
+      type: z.array(plainText),
+      form: 'list',
+      help: 'Channels that staging has, beside those of the dump and of [[seed_host]].',
+    }),
+    keep_grants: option(false, {
+      type: z.boolean(),
+      help: "true keeps prod's permissions, groups and content generators' users after `seed`; false revokes all but those of [[seed_user]].",
+    }),
+  },
   http: {
     listen: option('127.0.0.1:9177', {
       type: listenAddress,
@@ -363,6 +405,32 @@ export const TABLES = {
       example: [{ tags: ['f*-build'], arches: ['x86_64', 'aarch64'], extra: { 'repo.auto': false } }],
     }),
     fields: TAG_REWRITE_FIELDS,
+  },
+  principal_rewrite: {
+    ...option([], {
+      type: principalRewrites,
+      help: "Rules for the Kerberos principals of prod's dump, for `seed`; the first rule that matches counts. One that no rule matches is removed: nobody logs in as prod's.",
+      example: [{ match: '@EXAMPLE\\.ORG$', replace: '@STG.EXAMPLE.ORG' }],
+    }),
+    fields: PRINCIPAL_REWRITE_FIELDS,
+  },
+  seed_user: {
+    ...option([], {
+      type: seedUsers,
+      help: "Users of staging's own, for `seed`: who administers it, and what composes and imports there.",
+      example: [{ name: 'alice', permissions: ['admin'], principals: ['alice@STG.EXAMPLE.ORG'] }],
+    }),
+    fields: SEED_USER_FIELDS,
+  },
+  seed_host: {
+    ...option([], {
+      type: seedHosts,
+      help: "Builders of staging's, for `seed`. All of prod's are disabled.",
+      example: [
+        { name: 'builder1.stg.example.org', arches: ['x86_64', 'i386'], channels: ['default', 'createrepo'] },
+      ],
+    }),
+    fields: SEED_HOST_FIELDS,
   },
 } as const
 

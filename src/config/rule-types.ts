@@ -42,6 +42,31 @@ export const TAG_REWRITE_FIELDS = {
   remove_extra: { type: z.array(plainText).min(1).optional(), help: 'Extra keys to leave out.' },
 } as const
 
+export const PRINCIPAL_REWRITE_FIELDS = {
+  match: {
+    type: regularExpression,
+    help: 'Regular expression that is searched for in a Kerberos principal.',
+  },
+  replace: { type: z.string(), help: 'What takes its place; $1 is the first group.' },
+} as const
+
+const names = z.array(plainText)
+
+export const SEED_USER_FIELDS = {
+  name: { type: plainText, help: 'Koji user; made where prod has none of that name.' },
+  permissions: { type: names.optional(), help: 'Permissions, as "admin"; absent: none.' },
+  content_generators: { type: names.optional(), help: 'Content generators that it may import for.' },
+  principals: { type: names.optional(), help: 'Kerberos principals, beside those that rules made.' },
+} as const
+
+export const SEED_HOST_FIELDS = {
+  name: { type: plainText, help: "Builder of staging's; one of prod's of that name becomes it." },
+  arches: { type: z.array(arch).min(1), help: 'Arches that it builds for.' },
+  channels: { type: names.optional(), help: 'Channels that it serves; absent: default.' },
+  capacity: { type: z.number().min(0).max(10_000).optional(), help: 'Its capacity; absent: 2.' },
+  principals: { type: names.optional(), help: 'Its Kerberos principals.' },
+} as const
+
 type Fields = Readonly<Record<string, { readonly type: z.ZodType; readonly help: string }>>
 
 function table<F extends Fields>(fields: F) {
@@ -53,3 +78,6 @@ function table<F extends Fields>(fields: F) {
 export const placements = table(PLACEMENT_FIELDS)
 export const externalRepoRewrites = table(EXTERNAL_REPO_REWRITE_FIELDS)
 export const tagRewrites = table(TAG_REWRITE_FIELDS)
+export const principalRewrites = table(PRINCIPAL_REWRITE_FIELDS)
+export const seedUsers = table(SEED_USER_FIELDS)
+export const seedHosts = table(SEED_HOST_FIELDS)

@@ -179,13 +179,14 @@ function createConvergers(deps: Deps): Convergers {
   }
 }
 
-function createPlacements(config: Config, step: Step): Placements {
+/** `fsync` false: links of placement `volume` are not made durable one by one. */
+export function createPlacements(config: Config, step: Step, fsync = true): Placements {
   const { topdir, linkTarget, volumes } = config.prod
   const trees = { stagingTopdir: config.staging.topdir, step }
   const placements: Placement[] = []
   if (topdir !== null) {
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
-    placements.push(new VolumePlacement(links), new FarmPlacement(links))
+    placements.push(new VolumePlacement({ ...links, fsync }), new FarmPlacement(links))
   }
   placements.push(...createCopies(config, step))
   return new Placements({ rules: config.placement, placements, volumes })

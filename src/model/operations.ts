@@ -1,6 +1,7 @@
 import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
 import type { ScrubNews, ScrubOptions, ScrubStatus } from './scrub.ts'
+import type { SeedNews, SeedOptions } from './seed.ts'
 import type { Timestamp } from './time.ts'
 
 /** One precondition as `doctor` saw it. */
@@ -230,6 +231,7 @@ export interface Operations {
   catchUp(options: CatchUpOptions, signal: AbortSignal): AsyncIterable<CatchUpNews>
   event(options: EventOptions, signal: AbortSignal): Promise<EventAnswer>
   scrub(options: ScrubOptions, signal: AbortSignal): AsyncIterable<ScrubNews>
+  seed(options: SeedOptions, signal: AbortSignal): AsyncIterable<SeedNews>
   status(signal: AbortSignal): Promise<StatusReport>
   /** Of one key, or of all. */
   clashes(key: Key | null): Promise<ClashesReport>

@@ -83,7 +83,8 @@ export async function findSeedEvent(hub: Hub, sql: Sql): Promise<number | null> 
   return last?.id ?? null
 }
 
-async function isShared(hub: Hub, sql: Sql, id: number): Promise<boolean> {
+/** Whether prod has the same event, at the same time. */
+export async function isShared(hub: Hub, sql: Sql, id: number): Promise<boolean> {
   const [mine] = await sql.query<{ time: string }>(
     'init.event-time',
     `select to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events where id = $1`,

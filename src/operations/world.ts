@@ -1,6 +1,6 @@
 import type { CatchUp } from '../catchup/catch-up.ts'
 import type { Config } from '../config/config.ts'
-import type { Convergers, Deps, Owner } from '../converge/deps.ts'
+import type { Convergers, Deps, Owner, PlacementChoice } from '../converge/deps.ts'
 import type { Worker } from '../converge/worker.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Check } from '../model/operations.ts'
@@ -9,6 +9,8 @@ import type { Breaker } from '../queue/breaker.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Reconcile } from '../reconcile/reconcile.ts'
 import type { Scrub } from '../reconcile/scrub.ts'
+import type { Dump } from '../seed/dump-source.ts'
+import type { Session } from '../seed/session.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import type { Migration } from '../staging/migration.ts'
@@ -39,12 +41,25 @@ export interface World {
   catalog(): Promise<Catalog>
   /** What works on keys, after `init`. Throws ConfigError NOT_INITIALISED before. */
   engine(): Promise<Engine>
+  /** What `seed` works with. */
+  seedTools(): SeedTools
   /** The bus; `onMarks` must be durable when it returns. */
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
   /** What stands between the bus and the queue: whether messages' signatures can be checked. */
   checkSignatures(): Promise<Check>
   http(listen: { host: string; port: number }, pages: Pages): Promise<{ destroy(): Promise<void> }>
   destroy(): Promise<void>
+}
+
+export interface SeedTools {
+  /** A connection without timeouts to another database of staging's server. The caller closes it. */
+  open(database: string): Promise<Session>
+  /** A pool there. The caller destroys it. */
+  database(name: string): Promise<Database>
+  openDump(from: string, signal: AbortSignal): Promise<Dump>
+  /** For many builds at once: links are not made durable one by one, but all at the end by `flush`. */
+  readonly placements: PlacementChoice
+  flush(): Promise<void>
 }
 
 export interface Engine {

@@ -88,6 +88,9 @@ export function scriptedOperations(script: string): Operations {
         yield { name: 'c.d', status: 'fail', message: 'same', todo: null, unsafe: true }
       if (script === 'unsafe') yield { name: 'e.f', status: 'fail', message: 'no', todo: null }
     },
+    async *seed() {
+      yield { kind: 'ready', database: 'koji_seed', seedEvent: 7, elapsedMs: 1500 }
+    },
     async run(signal) {
       if (script === 'safety') throw new SafetyError('HUB_WRONG', 'this is another hub')
       if (script === 'bug') throw new TypeError('x is undefined')

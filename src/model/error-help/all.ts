@@ -6,6 +6,7 @@ import { FINDING_ERRORS } from './finding.ts'
 import { HUB_ERRORS } from './hub.ts'
 import { KEY_ERRORS } from './keys.ts'
 import { PROGRAM_ERRORS } from './program.ts'
+import { SEED_ERRORS } from './seed.ts'
 import { STORAGE_ERRORS } from './storage.ts'
 
 /** Every error code, by the part that it is of: what `help errors` and docs/errors.md are made from. */
@@ -17,6 +18,7 @@ export const ERROR_HELP: readonly { readonly title: string; readonly errors: Err
   { title: 'File trees', errors: STORAGE_ERRORS },
   { title: 'Single keys, and races', errors: KEY_ERRORS },
   { title: 'Catch-up, reconcile, scrub, event', errors: FINDING_ERRORS },
+  { title: 'Seed', errors: SEED_ERRORS },
   { title: 'The program', errors: PROGRAM_ERRORS },
 ]
 

@@ -1,0 +1,207 @@
+import { SafetyError } from '../errors.ts'
+import { compilePatterns } from '../model/pattern.ts'
+import type { SeedNews, SeedOptions } from '../model/seed.ts'
+import { dropDatabase, makeDatabase, markDatabase } from '../seed/databases.ts'
+import { estimateBytes, refuseFullDisk } from '../seed/disk.ts'
+import type { Dump } from '../seed/dump-source.ts'
+import { loadDump } from '../seed/load.ts'
+import { placeFiles } from '../seed/place-files.ts'
+import { prepareSeed, type SeedEvent } from '../seed/prepare.ts'
+import { checkRights, giveRights, readRights } from '../seed/rights.ts'
+import { readSequences } from '../seed/sequences-above.ts'
+import type { Session } from '../seed/session.ts'
+import { News } from './news.ts'
+import { isShared } from './prod-facts.ts'
+import { refuseUnsafeStorage } from './run.ts'
+import { countLocalWork, describeLocal, refuseLocalWork } from './seed-local.ts'
+import { LoadPace } from './seed-pace.ts'
+import { type Replaced, readReplaced } from './seed-replaced.ts'
+import { runExchange } from './seed-swap.ts'
+import { seedWishes } from './seed-wishes.ts'
+import type { SeedTools, World } from './world.ts'
+
+/**
+ * Makes a staging of prod's dump, in a new database beside the running one, and swaps it in when asked to. Until the swap nothing of
+ * the running database is written. Whatever ends it before, the next one starts anew.
+ */
+export async function* runSeed(
+  world: World,
+  options: SeedOptions,
+  signal: AbortSignal,
+): AsyncGenerator<SeedNews> {
+  const tools = world.seedTools()
+  const news = new News<SeedNews>()
+  const tell = (item: SeedNews): void => news.tell(item)
+  const done = news.until(async () => {
+    const admin = await tools.open(world.config.seed.maintenanceDatabase)
+    try {
+      await holdAlone(admin)
+      if (options.dump !== null)
+        await makeNew(world, tools, admin, { ...options, dump: options.dump }, tell, signal)
+      if (options.swap || options.rollback) await runExchange(world, tools, admin, options, tell)
+    } finally {
+      await admin.close()
+    }
+  })
+  yield* news.read()
+  await done
+}
+
+/** One seed at a time: the bytes of 'kjsd'. */
+const SEED_LOCK = 0x6b6a7364
+
+async function holdAlone(admin: Session): Promise<void> {
+  const [row] = await admin.query<{ locked: boolean }>(
+    'seed.alone',
+    'select pg_try_advisory_lock($1) as locked',
+    [SEED_LOCK],
+  )
+  if (row?.locked !== true) throw new SafetyError('SEED_RUNS', 'another seed works on this PostgreSQL server')
+}
+
+async function makeNew(
+  world: World,
+  tools: SeedTools,
+  admin: Session,
+  options: SeedOptions & { readonly dump: string },
+  tell: (news: SeedNews) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedMs = performance.now()
+  await refuseUnsafeStorage(world)
+  const replaced = await readReplaced(world)
+  // Before hours of loading, not after.
+  const local = await countLocalWork(await world.database(), replaced)
+  if (options.swap && !options.leaveLocal) refuseLocalWork(local)
+  if (Object.keys(local).length > 0) {
+    tell({ kind: 'note', text: `a swap leaves behind what staging made itself: ${describeLocal(local)}` })
+  }
+  const running = await tools.open(replaced.database)
+  try {
+    const rights = await readRights(running)
+    await checkRights(running, rights)
+    const dump = await tools.openDump(options.dump, signal)
+    try {
+      const needed = estimateBytes(dump.totalBytes, dump.format)
+      const doubt = await refuseFullDisk(admin, { needed, freeBytes: options.freeBytes })
+      if (doubt !== null) tell({ kind: 'note', text: doubt })
+      const at = new Date().toISOString()
+      const name = await makeDatabase(admin, replaced.database, at)
+      tell({ kind: 'doing', what: `loading ${dump.name} into ${name}` })
+      const session = await tools.open(name)
+      try {
+        const seedEvent = await fill(world, tools, {
+          session,
+          running,
+          name,
+          dump,
+          replaced,
+          options,
+          tell,
+          signal,
+        })
+        await session.transaction('seed.rights', () => giveRights(session, rights, name))
+        await markDatabase(admin, name, { state: 'ready', seedEvent: seedEvent.id, dump: dump.name, at })
+        tell({
+          kind: 'ready',
+          database: name,
+          seedEvent: seedEvent.id,
+          elapsedMs: performance.now() - startedMs,
+        })
+      } catch (error) {
+        await session.close()
+        // Nothing half-loaded is left to be taken for whole.
+        await dropDatabase(admin, name).catch(() => {})
+        throw error
+      } finally {
+        await session.close()
+      }
+    } finally {
+      dump.close()
+    }
+  } finally {
+    await running.close()
+  }
+}
+
+interface Filling {
+  readonly session: Session
+  readonly running: Session
+  readonly name: string
+  readonly dump: Dump
+  readonly replaced: Replaced
+  readonly options: SeedOptions
+  readonly tell: (news: SeedNews) => void
+  readonly signal: AbortSignal
+}
+
+async function fill(world: World, tools: SeedTools, filling: Filling): Promise<SeedEvent> {
+  const { config } = world
+  const { session, running, name, dump, replaced, options, tell, signal } = filling
+  const pace = new LoadPace(dump, tell)
+  const loaded = await loadDump({
+    dump,
+    session,
+    isLeftOut: compilePatterns(config.seed.leftOut),
+    signal,
+    onProgress: (doing) => pace.show(doing),
+  })
+  const rows = Object.values(loaded.rows)
+  tell({
+    kind: 'loaded',
+    tables: rows.length,
+    rows: rows.reduce((sum, n) => sum + n, 0),
+    leftOut: loaded.leftOut,
+  })
+  for (const notice of loaded.notices) tell({ kind: 'note', text: `left out of the dump: ${notice}` })
+  tell({ kind: 'doing', what: 'making a staging of it' })
+  const database = await tools.database(name)
+  try {
+    const { report, seedEvent } = await prepareSeed({
+      session,
+      database,
+      wishes: seedWishes(config, tools.placements),
+      migrations: world.migrations,
+      userName: config.staging.user,
+      idFloor: config.staging.idFloor,
+      prodHub: config.prod.hub,
+      ownTables: config.seed.ownTables,
+      replaced: replaced.isKoji ? await readSequences(running) : new Map(),
+      checkEvent: (event) => checkEvent(world, session, event, replaced, options),
+    })
+    for (const reset of report.resets) tell({ kind: 'reset', ...reset })
+    for (const text of report.notes) tell({ kind: 'note', text })
+    const files = await placeFiles({
+      session,
+      placementOf: (mode) => tools.placements.byMode(mode),
+      signal,
+      onProgress: (done, of) => tell({ kind: 'placing', done, of }),
+    })
+    await tools.flush()
+    tell({ kind: 'placed', ...files })
+    return seedEvent
+  } finally {
+    await database.destroy()
+  }
+}
+
+/** The dump is of the prod that we follow, and not older than what staging shows. */
+async function checkEvent(
+  world: World,
+  session: Session,
+  event: SeedEvent,
+  { cursor }: Replaced,
+  { allowOlder }: SeedOptions,
+): Promise<void> {
+  if (!(await isShared(world.hub(), session, event.id))) {
+    throw new SafetyError(
+      'SEED_OTHER_PROD',
+      `the dump's last event ${event.id} (${event.time}) is not one of prod.hub's: it is a dump of another Koji`,
+    )
+  }
+  if (cursor === null || event.id >= cursor || allowOlder) return
+  throw new SafetyError(
+    'SEED_DUMP_OLDER',
+    `the dump ends with prod's event ${event.id}, and staging follows prod up to ${cursor} already (--older takes it all the same)`,
+  )
+}

@@ -1,0 +1,88 @@
+import { Readable } from 'node:stream'
+import { expect, it } from 'vitest'
+import { MIGRATIONS } from '../../src/context/engine.ts'
+import { loadDump } from '../../src/seed/load.ts'
+import { prepareSeed } from '../../src/seed/prepare.ts'
+import { Session } from '../../src/seed/session.ts'
+import { Database } from '../../src/staging/database.ts'
+import { noStep } from '../../src/step.ts'
+import { testDatabase } from '../support/postgres.ts'
+import { dumpKoji } from './dump.ts'
+
+it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koji %s', async (version) => {
+  const prod = await testDatabase({ koji: version })
+  const staging = await testDatabase({ koji: 'none' })
+  const fill = await Session.open({ url: prod.url, step: noStep })
+  await fill.query(
+    'fill',
+    `insert into users (name, usertype, status, password) values ('ada', 0, 0, 'secret'), ('builder', 1, 0, null);
+     insert into user_krb_principals (user_id, krb_principal) select id, name from users;
+     insert into host (user_id, name, ready) select id, name, true from users where usertype = 1;
+     insert into host_config (host_id, arches, enabled, create_event, creator_id)
+       select h.id, 'x86_64', true, get_event(), h.user_id from host h;
+     insert into package (name) values ('bash');
+     insert into build (volume_id, pkg_id, version, release, create_event, state, owner)
+       select 0, p.id, '1', '1', get_event(), s, u.id from package p, users u, (values (0)) v(s) where u.name = 'ada'`,
+  )
+  await fill.close()
+  const text = await dumpKoji(prod.url, version)
+  const session = await Session.open({ url: staging.url, step: noStep })
+  const database = await Database.create({
+    url: staging.url,
+    applicationName: 'test',
+    poolSize: 2,
+    connectTimeoutMs: 10_000,
+    step: noStep,
+  })
+  try {
+    const sql = Readable.from([Buffer.from(text)])
+    const dump = {
+      name: 'a dump',
+      format: 'plain',
+      totalBytes: null,
+      readBytes: () => 0,
+      sql,
+      close: () => {},
+    } as const
+    await loadDump({
+      dump,
+      session,
+      isLeftOut: (table) => table === 'sessions',
+      signal: new AbortController().signal,
+    })
+    const { report } = await prepareSeed({
+      session,
+      database,
+      wishes: {
+        channels: ['new'],
+        keepGrants: false,
+        users: [{ name: 'ada', permissions: ['admin'], contentGenerators: ['osbs'], principals: [] }],
+        hosts: [{ name: 'other', arches: ['s390x'], channels: ['default'], capacity: 2, principals: [] }],
+        principals: [{ match: '^ada$', replace: 'ada@STG' }],
+        repoUrls: [],
+        placeBuilds: { byBuild: true, needsTags: true, choose: () => ({ mode: 'volume', volume: 'prod' }) },
+      },
+      migrations: MIGRATIONS,
+      userName: 'koji-staging-sync',
+      idFloor: 1_000_000_000,
+      prodHub: 'https://koji.example.org/kojihub',
+      ownTables: [],
+      replaced: new Map([['public.repo_id_seq', 1_700_000_000]]),
+      checkEvent: async () => {},
+    })
+    expect(report.resets).toEqual(
+      expect.arrayContaining([
+        { table: 'build', what: 'unfinished ones canceled', rows: 1 },
+        { table: 'host_config', what: 'hosts disabled', rows: 1 },
+        { table: 'users', what: 'passwords removed', rows: 1 },
+      ]),
+    )
+    const [row] = await session.query<{ last: number }>('last', 'select last_value as last from repo_id_seq')
+    expect(row?.last).toBe(1_700_000_000)
+  } finally {
+    await database.destroy()
+    await session.close()
+    await staging.drop()
+    await prod.drop()
+  }
+})
