@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { runTogether } from './together.ts'
+
+const GROUPS = 5
+const SEEDS = 12
+const ACTIONS = 8
+
+// `npm run chaos` does more of them, longer ones, each in Kojis of its own.
+for (let group = 0; group < GROUPS; group += 1) {
+  const first = 1 + group * SEEDS
+  test(`prod, staging's people, the bus and kills in any order end equal: seeds ${first} to ${first + SEEDS - 1}`, async () => {
+    const { complaints, story, seed, seconds } = await runTogether(first, SEEDS, ACTIONS)
+    const repeat = `npm run chaos -- --seed ${first} --together ${seed - first + 1} --actions ${ACTIONS}`
+    expect(complaints, `${repeat}\n${story.join('\n')}`).toEqual([])
+    console.info(`${SEEDS} plans from seed ${first}: ${seconds.toFixed(1)} s`)
+  })
+}
