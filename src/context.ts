@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from './config/config.ts'
 import { fingerprintOf } from './config/fingerprint.ts'
-import { createBus, createHub } from './context/adapters.ts'
+import { createBus, createHub, databaseAddress } from './context/adapters.ts'
 import { checkSignatures, createJudge } from './context/bus-trust.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
 import { createSeedTools } from './context/seed-tools.ts'
@@ -12,6 +12,7 @@ import { runCatchUp } from './operations/catch-up.ts'
 import { listParked, readClashes, resolveClash, retryParked } from './operations/clashes.ts'
 import { runDoctor } from './operations/doctor.ts'
 import { runEvent } from './operations/event.ts'
+import { printGrants } from './operations/grants.ts'
 import { runInit } from './operations/init.ts'
 import { linkedVolumes } from './operations/placements.ts'
 import { runReconcile } from './operations/reconcile.ts'
@@ -51,6 +52,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
   }
   return {
     init: () => runInit(world),
+    printGrants: (role) => printGrants(world, role),
     doctor: () => runDoctor(world),
     run: (signal) => runDaemon(world, daemon, signal),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
@@ -84,7 +86,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
   })
   const database = onceOrAgain(async () => {
     const made = await Database.create({
-      url: config.staging.database,
+      url: databaseAddress(config.staging),
       ...(config.staging.databasePassword === null
         ? {}
         : { password: config.staging.databasePassword.reveal() }),

@@ -16,6 +16,8 @@ export interface BusMessage {
   readonly sentAtMs: number | null
   /** The bytes that hold envelope and signature, for a verifier; null where the connection vouches for the sender. */
   readonly wire: Uint8Array | null
+  /** It comes from datagrepper, which changed it: a verifier has to undo that first. */
+  readonly stored?: true
 }
 
 /**

@@ -68,8 +68,15 @@ export function runCommand(around: Surroundings, flags: CommonFlags): Promise<nu
   })
 }
 
-export function initCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
+export function initCommand(
+  around: Surroundings,
+  flags: CommonFlags & { readonly printGrants: boolean; readonly role?: string },
+): Promise<number> {
   return once(around, flags, async (operations, signal) => {
+    if (flags.printGrants) {
+      around.stdout.write(await operations.printGrants(flags.role ?? null))
+      return EXIT.ok
+    }
     around.stdout.write(initText(await operations.init(signal)))
     return EXIT.ok
   })

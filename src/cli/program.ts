@@ -110,7 +110,14 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
   configured('init', 'prepare staging: our tables, the user, the sequences, what is ours already', [
     EXIT.ok,
     EXIT.error,
-  ]).action(async (flags: CommonFlags) => done(await initCommand(around, flags)))
+  ])
+    .option(
+      '--print-grants',
+      'only print the SQL that gives the service what it needs in the database; nothing is written',
+      false,
+    )
+    .option('--role <name>', 'for this role, not for the user in staging.database')
+    .action(async (flags: Parameters<typeof initCommand>[1]) => done(await initCommand(around, flags)))
 
   configured('doctor', 'check every precondition, one line each', [EXIT.ok, EXIT.error]).action(
     async (flags: CommonFlags) => done(await doctorCommand(around, flags)),

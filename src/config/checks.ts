@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import { findDatabaseServer } from './database-server.ts'
 import type { Settings } from './options.ts'
 import type { Problem } from './problems.ts'
 
@@ -81,7 +83,27 @@ function sourceProblems({ prod, staging }: PartialSettings): Problem[] {
   if (typeof prod.hub === 'string' && typeof prod.ca_file === 'string' && prod.hub.startsWith('http:')) {
     problems.push({ path: 'prod.ca_file', message: 'has no meaning while prod.hub is an http:// address' })
   }
-  return problems
+  return [...problems, ...databaseProblems(staging)]
+}
+
+function databaseProblems({ database, ca_file: caFile }: PartialSettings['staging']): Problem[] {
+  if (typeof database !== 'string' || typeof caFile !== 'string') return []
+  const path = 'staging.ca_file'
+  const { host, parameters } = findDatabaseServer(database)
+  const ssl = [...parameters.keys()].find((name) => name.startsWith('ssl'))
+  if (ssl !== undefined)
+    return [{ path, message: `stands beside ${ssl} in staging.database: one of them must go` }]
+  if (host === null)
+    return [{ path, message: 'has no meaning while staging.database is a socket on this host' }]
+  // pg checks a certificate against an address as if it were `localhost`.
+  if (isIP(host) !== 0)
+    return [
+      {
+        path,
+        message: 'needs a name in staging.database, not an address: the certificate is checked against it',
+      },
+    ]
+  return []
 }
 
 // One hub answers under http and https, with and without a slash; host names have no case.

@@ -26,6 +26,8 @@ export interface Config {
     readonly database: string
     /** from the address, the password file or the systemd credential; null: PostgreSQL's own ways (pgpass, peer) */
     readonly databasePassword: Secret | null
+    /** what the database's server is checked against; null: as the address says */
+    readonly caFile: string | null
     /** XML-RPC address of staging's hub, if told; never written to */
     readonly hub: string | null
     readonly topdir: string
@@ -68,6 +70,12 @@ export interface Config {
       readonly nitpicky: boolean
       readonly backends: readonly 'x509'[]
       readonly silenceTimeoutMs: number
+    }
+    readonly datagrepper: {
+      /** null: not asked */
+      readonly url: string | null
+      readonly lookbackSeconds: number
+      readonly validateSignatures: boolean
     }
   }
   readonly scope: {

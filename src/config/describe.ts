@@ -1,5 +1,6 @@
 import { maskValue } from '../model/secret.ts'
 import type { Config } from './config.ts'
+import { findDatabaseServer } from './database-server.ts'
 
 /** The configuration for a log line: a plain copy without secrets. */
 export function describeConfig(config: Config): Record<string, unknown> {
@@ -13,11 +14,23 @@ export function findCautions(config: Config): string[] {
   if (!bus.fedmsg.validateSignatures) {
     cautions.push('messages are taken without checking their signatures (bus.fedmsg.validate_signatures)')
   } else if (bus.fedmsg.endpoints.length > 0) cautions.push(...findTrustCautions(bus.fedmsg))
+  const { url, validateSignatures } = bus.datagrepper
+  if (url !== null && (url.startsWith('http:') || !validateSignatures)) {
+    const what = url.startsWith('http:') ? 'without TLS' : 'without checking signatures'
+    cautions.push(`messages are taken from datagrepper ${what} (bus.datagrepper)`)
+  }
   if (bus.fedmsg.endpoints.length === 0) {
     cautions.push('no bus: changes are found by catch-up alone (bus.fedmsg.endpoints)')
   }
   if (prod.hub.startsWith('http:')) {
     cautions.push("prod's hub is asked without TLS: whoever is between can change its answers (prod.hub)")
+  }
+  const { host, parameters } = findDatabaseServer(config.staging.database)
+  const isNear = host === null || ['localhost', '127.0.0.1', '::1'].includes(host)
+  if (!isNear && config.staging.caFile === null && parameters.get('sslmode') !== 'verify-full') {
+    cautions.push(
+      "staging's database is reached without making sure that it is the right one (staging.ca_file)",
+    )
   }
   if (prod.allowWritableMount) {
     cautions.push("prod's tree may be writable here (prod.allow_writable_mount)")

@@ -114,6 +114,7 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
     staging: {
       database: access.url,
       databasePassword: access.password,
+      caFile: staging.ca_file,
       hub: staging.hub,
       topdir: staging.topdir,
       user: staging.user,
@@ -133,6 +134,11 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
         nitpicky: bus.nitpicky,
         backends: bus.backends,
         silenceTimeoutMs: toMs(bus.silence_timeout_seconds),
+      },
+      datagrepper: {
+        url: settings['bus.datagrepper'].url,
+        lookbackSeconds: settings['bus.datagrepper'].lookback_seconds,
+        validateSignatures: settings['bus.datagrepper'].validate_signatures,
       },
     },
     copy: {

@@ -102,6 +102,11 @@ export const OPTIONS = {
       example: '/etc/koji-staging-sync/database_password',
       help: "File whose first line is the database's password; not set: the systemd credential `database_password`, if there is one.",
     }),
+    ca_file: unset({
+      type: absolutePath,
+      example: '/etc/pki/tls/certs/stg-db-ca.pem',
+      help: "CA certificates (PEM) that the database's server is checked against, with the name in its address (PostgreSQL's `verify-full`). Not set: what `sslmode` in the address says.",
+    }),
     hub: unset({
       type: httpUrl,
       example: 'https://koji.stg.example.org/kojihub',
@@ -178,6 +183,21 @@ export const OPTIONS = {
     silence_timeout_seconds: option(600, {
       type: seconds({ min: 1 }),
       help: 'After this long without any message the connection is opened anew.',
+    }),
+  },
+  'bus.datagrepper': {
+    url: unset({
+      type: httpUrl,
+      example: 'https://apps.fedoraproject.org/datagrepper/raw',
+      help: 'Where messages that were missed are looked for too, whenever the bus is connected anew: a search address of datagrepper. Not set: only catch-up looks.',
+    }),
+    lookback_seconds: option(21_600, {
+      type: seconds({ min: 60, max: 604_800 }),
+      help: 'How far back a look goes at most, and the first one after a start does.',
+    }),
+    validate_signatures: option(true, {
+      type: z.boolean(),
+      help: 'Only messages whose signatures bus.fedmsg would accept count. false trusts the server, by TLS: messages that came from fedora-messaging bear no signature.',
     }),
   },
   copy: {

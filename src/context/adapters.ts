@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs'
+import { Datagrepper } from '../bus/datagrepper.ts'
 import { FedmsgSubscriber } from '../bus/fedmsg-subscriber.ts'
 import { Receiver, type Verify } from '../bus/receive.ts'
+import { ReplayingSource } from '../bus/replaying-source.ts'
+import type { BusSource } from '../bus/source.ts'
+import { normalisePrefix } from '../bus/topics.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
 import { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
+import { TOPIC_NAMES } from '../model/topics.ts'
 import type { BusHandlers } from '../operations/world.ts'
 import type { Step } from '../step.ts'
 import {
   busConnectionChanged,
+  datagrepperRead,
   hubAnswered,
   messageHandled,
   signatureRefused,
@@ -20,7 +26,7 @@ import { createVerifier } from './bus-trust.ts'
 export function createHub(config: Config, telemetry: Telemetry, step: Step): XmlRpcHub {
   return new XmlRpcHub({
     url: config.prod.hub,
-    ca: config.prod.caFile === null ? undefined : readCa(config.prod.caFile),
+    ca: config.prod.caFile === null ? undefined : readCa(config.prod.caFile, 'prod.ca_file'),
     requestsPerSecond: config.prod.requestsPerSecond,
     concurrency: config.prod.concurrency,
     timeoutMs: config.prod.timeoutMs,
@@ -35,12 +41,41 @@ export function createHub(config: Config, telemetry: Telemetry, step: Step): Xml
   })
 }
 
-function readCa(path: string): string {
+/**
+ * The database's address with how its server is checked. The file is read anew for each connection, so that it may be replaced
+ * while we run. Throws ConfigError CA_FILE_UNREADABLE.
+ */
+export function databaseAddress({ database, caFile }: Config['staging']): string {
+  if (caFile === null) return database
+  readCa(caFile, 'staging.ca_file')
+  const joint = database.includes('?') ? '&' : '?'
+  return `${database}${joint}sslmode=verify-full&sslrootcert=${encodeURIComponent(caFile)}`
+}
+
+function readCa(path: string, setting: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new ConfigError('CA_FILE_UNREADABLE', `prod.ca_file ${path} cannot be read`, { cause: error })
+    throw new ConfigError('CA_FILE_UNREADABLE', `${setting} ${path} cannot be read`, { cause: error })
   }
+}
+
+/** What is missed on the bus is looked for in datagrepper too. */
+function createReplay(
+  { bus }: Config,
+  url: string,
+  telemetry: Telemetry,
+  step: Step,
+  live: BusSource,
+): ReplayingSource {
+  const prefix = normalisePrefix(bus.fedmsg.topicPrefix)
+  const store = new Datagrepper({ url, topics: TOPIC_NAMES.map((name) => `${prefix}${name}`), step })
+  return new ReplayingSource({
+    live,
+    items: (start, end, signal) => store.items(start, end, signal),
+    lookbackSeconds: bus.datagrepper.lookbackSeconds,
+    onReplayed: (replayed) => datagrepperRead(telemetry, replayed),
+  })
 }
 
 /** Anyone may send anything: each reason is logged once in this time, with how often it was. */
@@ -56,15 +91,19 @@ export function createBus(
   const { endpoints, topicPrefix, instance, baseUrl, silenceTimeoutMs } = config.bus.fedmsg
   const verifier = createVerifier(config, telemetry, step)
   const refusals = new Seldom({ intervalMs: REFUSALS_TOLD_MS })
-  const verify: Verify = async ({ topic, wire }) => {
+  const { datagrepper } = config.bus
+  const verify: Verify = async ({ topic, wire, stored }) => {
     if (verifier === null || wire === null) return { ok: true }
-    const reason = await verifier.verify(topic, wire)
+    if (stored === true && !datagrepper.validateSignatures) return { ok: true }
+    const reason = await (stored === true ? verifier.verifyDatagrepper(wire) : verifier.verify(topic, wire))
     if (reason === null) return { ok: true }
     const count = refusals.count(reason)
     if (count !== null) signatureRefused(telemetry, { reason, count })
     return { ok: false, reason: `verify:${reason}` }
   }
-  const source = new FedmsgSubscriber({ endpoints, topicPrefix, silenceTimeoutMs, step })
+  const live = new FedmsgSubscriber({ endpoints, topicPrefix, silenceTimeoutMs, step })
+  const source =
+    datagrepper.url === null ? live : createReplay(config, datagrepper.url, telemetry, step, live)
   return new Receiver({
     source,
     topicPrefix,

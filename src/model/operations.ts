@@ -221,6 +221,8 @@ export interface Decided {
  */
 export interface Operations {
   init(signal: AbortSignal): Promise<InitReport>
+  /** Statements that let `role` (null: the one of the configuration) do what the service does, and nothing else. Writes nothing. */
+  printGrants(role: string | null): Promise<string>
   /** Never throws for a failing precondition: that is a Check. */
   doctor(signal: AbortSignal): AsyncIterable<Check>
   /** The daemon; returns when the signal stops it. */

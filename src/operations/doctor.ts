@@ -4,6 +4,7 @@ import type { Check } from '../model/operations.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
+import { checkGrants } from './grants.ts'
 import { readLastEvent, readProdFacts } from './prod-facts.ts'
 import { isUnsafe } from './run.ts'
 import type { World } from './world.ts'
@@ -76,7 +77,12 @@ async function* checkDatabase(world: World): AsyncGenerator<Check> {
     yield fail('database.schema', asError(error), 'staging must be a Koji database of 1.21 or newer')
     return
   }
-  yield* checkInit(world)
+  try {
+    yield await checkGrants(world)
+    yield* checkInit(world)
+  } catch (error) {
+    yield fail('database.init', asError(error), 'see database.grants')
+  }
 }
 
 async function* checkInit(world: World): AsyncGenerator<Check> {

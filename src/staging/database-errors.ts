@@ -36,6 +36,14 @@ const OWN_CODES: Readonly<Record<string, string>> = {
   XX002: 'DATABASE_CORRUPT',
 }
 
+/** What a person must mend, apart from what comes back by itself. */
+const NAMES: Readonly<Record<string, string>> = {
+  '28P01': 'DATABASE_AUTH',
+  '28000': 'DATABASE_AUTH',
+  // `init --print-grants` prints what is needed.
+  '42501': 'DATABASE_DENIED',
+}
+
 /** All connections of the pool are in use for longer than the connect may take: we are busy, the database is not down. */
 const POOL_BUSY = 'timeout exceeded when trying to connect'
 
@@ -68,7 +76,7 @@ export function classify(thrown: unknown, statement: string, poolIsFull = false)
     })
   }
   if (!isState || OUTAGE_CODES.has(code) || OUTAGE_CLASSES.includes(code.slice(0, 2))) {
-    const name = code === '28P01' || code === '28000' ? 'DATABASE_AUTH' : 'DATABASE_DOWN'
+    const name = NAMES[code] ?? 'DATABASE_DOWN'
     return new OutageError('database', name, `staging database: ${statement}: ${message}`, {
       detail,
       cause: thrown,

@@ -89,6 +89,16 @@ export function trustRead(
   else if (outcome === 'changed') log.info({ file: what }, 'what messages are checked against was read')
 }
 
+/** A look for missed messages in datagrepper; what became of each is told as of those off the bus. */
+export function datagrepperRead(
+  { log }: Telemetry,
+  fields: { start: number; end: number; messages: number; error: Error | null },
+): void {
+  const { error, ...rest } = fields
+  if (error === null) log.info(rest, 'missed messages read')
+  else log.warn({ ...rest, err: error }, 'missed messages cannot be read: catch-up finds what they told')
+}
+
 export function busConnectionChanged(
   { log, metrics }: Telemetry,
   fields: { endpoint: string; state: 'connected' | 'disconnected' },

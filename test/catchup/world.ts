@@ -14,6 +14,7 @@ import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import { makeWorld, openDatabase, run as sql, type World } from '../staging/world.ts'
 import type { KojiVersion } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { grantOnOurs, serviceUrl } from '../support/service-role.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -62,6 +63,9 @@ export async function scene(version: KojiVersion = '1.35.0'): Promise<Scene> {
   await staging.database.transaction('test.begin', (tx) =>
     setCursor(tx, HISTORY_CURSOR, { event: begin.id, time: begin.time }),
   )
+  await grantOnOurs(staging.url)
+  const service = await openDatabase(serviceUrl(staging.url))
+  cleanups.push(() => service.destroy())
   const over = (database: Database, options: Partial<CatchUpOptions> = {}) =>
     new CatchUp({ hub, database, queue: queueOf(database), overlapMs: 6 * HOUR_MS, ...options })
   const { signal } = new AbortController()
@@ -80,14 +84,14 @@ export async function scene(version: KojiVersion = '1.35.0'): Promise<Scene> {
     signal,
     taken,
     sql: query,
-    catchUp: (options) => over(staging.database, options),
+    catchUp: (options) => over(service, options),
     stepped: async (step, options) => {
-      const database = await openDatabase(staging.url, step)
+      const database = await openDatabase(serviceUrl(staging.url), step)
       cleanups.push(() => database.destroy())
       return over(database, options)
     },
     marked: async (options) => {
-      await over(staging.database, options).run(signal)
+      await over(service, options).run(signal)
       return taken()
     },
     cursor: async () => (await getCursor(staging.database, HISTORY_CURSOR))?.event ?? 0,

@@ -71,6 +71,9 @@ function drift(state: Drift['state'], index: number): Drift {
 /** Work of known outcome, so that output, exit codes and signals can be seen without a Koji. */
 export function scriptedOperations(script: string): Operations {
   return {
+    async printGrants(role) {
+      return `grant nothing to "${role}";\n`
+    },
     async init() {
       if (script === 'database')
         throw new OutageError('database', 'DATABASE_AUTH', 'postgresql://k:hunter2@h: no')

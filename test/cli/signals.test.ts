@@ -17,6 +17,7 @@ describe('a signal', () => {
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
       'service started',
       'configuration weakens a promise',
+      'configuration weakens a promise',
       'service stopping',
       'service stopped',
     ])

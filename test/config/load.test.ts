@@ -114,23 +114,60 @@ listen = "[::1]:0"`,
     const weak = folder.load(
       file({
         prod: 'allow_writable_mount = true',
-        rest: '[bus.fedmsg]\nvalidate_signatures = false\n[catch_up]\noverlap_seconds = 60',
+        rest: '[bus.fedmsg]\nvalidate_signatures = false\n[bus.datagrepper]\nurl = "http://d/raw"\n[catch_up]\noverlap_seconds = 60',
       }).replace('https:', 'http:'),
     )
     const names = findCautions(weak).map((caution) => /\(([^)]*)\)$/.exec(caution)?.[1])
     expect(names).toEqual([
       'bus.fedmsg.validate_signatures',
+      'bus.datagrepper',
       'bus.fedmsg.endpoints',
       'prod.hub',
+      'staging.ca_file',
       'prod.allow_writable_mount',
       'catch_up.overlap_seconds',
     ])
   })
 })
 
+describe("the database's server", () => {
+  const cautions = (database: string, staging = ''): string[] =>
+    findCautions(folder.load(file({ staging }).replace('postgresql://koji@db.example.org/koji', database)))
+  const caution = expect.stringContaining('(staging.ca_file)')
+
+  it('is checked by ca_file or by the address, or every start tells, but for one on this host', () => {
+    expect(cautions('postgresql://koji@db/koji')).toContainEqual(caution)
+    expect(cautions('postgresql://koji@db/koji?sslmode=require')).toContainEqual(caution)
+    expect(cautions('postgresql://koji@db/koji', 'ca_file = "/ca"')).not.toContainEqual(caution)
+    for (const near of [
+      'koji@db/koji?sslmode=verify-full',
+      'koji@localhost/koji',
+      'koji@[::1]/koji',
+      'koji@/koji?host=/run/pg',
+    ])
+      expect(cautions(`postgresql://${near}`)).not.toContainEqual(caution)
+  })
+
+  it.each([
+    ['koji@10.0.0.1/koji', 'needs a name'],
+    ['koji@[2001:db8::1]/koji', 'needs a name'],
+    ['koji@db/koji?sslmode=disable', 'stands beside sslmode'],
+    ['koji@db/koji?host=/run/pg', 'has no meaning'],
+    ['koji@/koji', 'has no meaning'],
+  ])('cannot be checked by ca_file at %s', (database, problem) => {
+    const text = file({ staging: 'ca_file = "/ca"' })
+    const problems = folder.problems(
+      text.replace('postgresql://koji@db.example.org/koji', `postgresql://${database}`),
+    )
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^staging.ca_file: ${problem}`))])
+  })
+})
+
 describe('signatures', () => {
   const names = (rest: string): (string | undefined)[] =>
-    findCautions(folder.load(file({ rest }))).map((caution) => /\(([^)]*)\)$/.exec(caution)?.[1])
+    findCautions(folder.load(file({ rest, staging: 'ca_file = "/ca"' }))).map(
+      (caution) => /\(([^)]*)\)$/.exec(caution)?.[1],
+    )
   const bus = '[bus.fedmsg]\nendpoints = ["tcp://a:1"]\n'
 
   it('are checked unless turned off, which every start tells', () => {

@@ -14,17 +14,19 @@ import type { Claim } from '../../src/queue/queue.ts'
 import { Catalog } from '../../src/staging/catalog.ts'
 import { type ClashReport, listClashes } from '../../src/staging/clashes.ts'
 import { Database } from '../../src/staging/database.ts'
+import { ownGrantsSql } from '../../src/staging/grants.ts'
 import { initStaging } from '../../src/staging/init.ts'
 import { Names } from '../../src/staging/names.ts'
 import { numberSetting, readSettings } from '../../src/staging/settings.ts'
 import { stagingMigrations } from '../../src/staging/tables.ts'
-import type { Step } from '../../src/step.ts'
+import { noStep, type Step } from '../../src/step.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { type SimulatedHub, startHub } from '../sim/hub.ts'
 import { openWorld, type ProdWorld } from '../sim/prod-world.ts'
 import type { KojiVersion } from '../support/koji-schema.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { scratchHome } from '../support/scratch.ts'
+import { SERVICE_ROLE, serviceUrl } from '../support/service-role.ts'
 import { convergersOf } from './convergers.ts'
 import { copyPast, fingerprint } from './worlds.ts'
 
@@ -112,23 +114,21 @@ export class TestSync {
 
     let sync: TestSync | undefined
     const step: Step = (name, detail) => sync?.onStep(name, detail)
-    const database = await Database.create({
-      url: stagingDatabase.url,
-      applicationName: 'converge-test',
-      poolSize: 6,
-      connectTimeoutMs: 5_000,
-      step,
-    })
-    closers.push(() => database.destroy())
-    const catalog = await Catalog.read(database)
+    const connection = { applicationName: 'converge-test', poolSize: 6, connectTimeoutMs: 5_000 }
+    const ownerDatabase = await Database.create({ ...connection, url: stagingDatabase.url, step: noStep })
+    const catalog = await Catalog.read(ownerDatabase)
     await initStaging({
-      database,
+      database: ownerDatabase,
       catalog,
       migrations: [...stagingMigrations, ...queueMigrations, ...convergeMigrations],
       userName: 'koji-staging-sync',
       idFloor: ID_FLOOR,
       prodMax: {},
     })
+    await ownerDatabase.query('test', ownGrantsSql(SERVICE_ROLE), [], { prepare: false })
+    await ownerDatabase.destroy()
+    const database = await Database.create({ ...connection, url: serviceUrl(stagingDatabase.url), step })
+    closers.push(() => database.destroy())
     const settings = await readSettings(database)
     const queue = new PostgresQueue({
       database,

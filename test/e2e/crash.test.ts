@@ -56,7 +56,7 @@ test(`a daemon that is killed ${KILLS} times at any moment loses nothing that it
   world.breakCatchUp(true)
   // What was marked, by the word of the database: in the same transaction.
   await world.sql(`create schema test; create table test.heard (key text, at timestamptz default clock_timestamp());
-    create function test.hear() returns trigger language plpgsql as
+    create function test.hear() returns trigger language plpgsql security definer as
       $$ begin insert into test.heard (key) values (new.key); return null; end $$;
     create trigger hear after insert on staging_sync.queue for each row execute function test.hear()`)
   const heard = async (): Promise<string[]> => {

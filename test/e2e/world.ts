@@ -13,6 +13,7 @@ import type { Announcement } from '../sim/world/transaction.ts'
 import { PATIENCE_MS } from '../support/patience.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { scratchHome } from '../support/scratch.ts'
+import { grantOnOurs, serviceUrl } from '../support/service-role.ts'
 import { ChildDaemon, type Daemon, type HereDaemon, type HereOptions, openHere, startHere } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
 import type { Program } from './program.ts'
@@ -38,6 +39,10 @@ export interface E2eWorld {
   readonly root: string
   /** the configuration */
   readonly file: string
+  /** for `init`: what makes it another user's, who owns the tables */
+  readonly asOwner: readonly [string, string]
+  /** after such an `init` */
+  grant(): Promise<void>
   readonly prod: ProdWorld
   /** people who work in staging */
   readonly local: ProdWorld
@@ -130,7 +135,7 @@ async function build(
     configText({
       root,
       hub: way.url,
-      database: stagingUrl,
+      database: serviceUrl(stagingUrl),
       bus: bus.endpoint,
       busConfig: options.busConfig ?? 'validate_signatures = false',
     }) + (options.config ?? ''),
@@ -144,6 +149,8 @@ async function build(
   const made: E2eWorld = {
     root,
     file,
+    asOwner: ['--set', `staging.database=${stagingUrl}`],
+    grant: () => grantOnOurs(stagingUrl),
     prod,
     local,
     prodHub,
@@ -184,7 +191,7 @@ async function build(
     close,
   }
   world = made
-  if (options.init !== false) await prepare(file)
+  if (options.init !== false) await prepare(file, stagingUrl)
   return made
 }
 
@@ -194,10 +201,12 @@ async function ownDatabase(closers: (() => unknown)[]): Promise<string> {
   return database.url
 }
 
-async function prepare(file: string): Promise<void> {
-  const { operations } = await openHere({ file })
+/** As the owner: the service itself may not move sequences, nor make schemas. */
+async function prepare(file: string, stagingUrl: string): Promise<void> {
+  const { operations } = await openHere({ file, set: [`staging.database=${stagingUrl}`] })
   try {
     await operations.init(new AbortController().signal)
+    await grantOnOurs(stagingUrl)
   } finally {
     await operations.destroy()
   }

@@ -12,7 +12,7 @@ const here = (verb: string, ...argv: string[]) => command(verb, '--config', worl
 const rpms = [{ arch: 'x86_64' }]
 
 test('init says what it did; the second time it changes nothing', async () => {
-  const first = await here('init')
+  const first = await here('init', ...world.asOwner)
   expect(first.code).toBe(0)
   for (const what of ['schema staging_sync', 'user', 'sequences', 'history cursor'])
     expect(first.stdout).toContain(what)
@@ -21,7 +21,7 @@ test('init says what it did; the second time it changes nothing', async () => {
       (select last_value from build_id_seq) as build, (select count(*) from staging_sync.setting) as settings,
       (select array_agg(id) from staging_sync.migration) as migrations`)
   const before = await state()
-  const second = await here('init')
+  const second = await here('init', ...world.asOwner)
   expect(second.code).toBe(0)
   expect(second.stdout).not.toMatch(/\bdone\b/)
   expect(await state()).toEqual(before)
@@ -29,6 +29,26 @@ test('init says what it did; the second time it changes nothing', async () => {
     `select status, password, usertype from users where name = 'koji-staging-sync'`,
   )
   expect(user).toEqual({ status: 1, password: null, usertype: 0 })
+})
+
+test('the service is told what it may not do, until it is granted what is printed, and that is all', async () => {
+  const before = await here('doctor')
+  expect(before.code).toBe(1)
+  expect(before.stdout).toMatch(/fail +database\.grants: not allowed: /)
+  const denied = await here('status')
+  expect(denied).toMatchObject({ code: 12 })
+  expect(denied.stderr).toContain('error DATABASE_DENIED: ')
+  await world.sql('drop owned by "koji-staging-sync"')
+  const none = await here('doctor')
+  expect(none.stdout).toMatch(/fail +database\.grants: not allowed: .* and \d+ more/)
+  const print = (role: string) => here('init', '--print-grants', ...world.asOwner, '--role', role)
+  const printed = await print('koji-staging-sync')
+  expect(printed).toMatchObject({ code: 0, stderr: '' })
+  expect((await print('a "person"')).stdout).toContain('to "a ""person""";')
+  await world.sql(printed.stdout)
+  expect((await here('doctor')).stdout).toMatch(/ok +database\.grants: /)
+  expect(printed.stdout).not.toMatch(/password|"sessions"|"task"|"host"|"repo"|all privileges/)
+  expect((await here('doctor', ...world.asOwner)).stdout).toMatch(/warn +database\.grants: .*superuser/)
 })
 
 test('doctor finds everything in order but for the mount, which may be written to', async () => {

@@ -19,12 +19,18 @@ it('a second init that finds no shared event keeps what the first one recorded',
     await world.sql('insert into events (id, time) values ($1, $2::timestamptz)', [id, time])
   }
   await world.sql(`select setval('events_id_seq', (select max(id) from events))`)
-  expect(await command('init', '--config', world.file)).toMatchObject({ code: 0, stderr: '' })
+  expect(await command('init', '--config', world.file, ...world.asOwner)).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
   const first = await settings()
   expect(first).toContainEqual({ key: 'seed_event', value: String(events.at(-1)?.id) })
   // As if the first one had been cut off, on a staging whose old events were cleaned up since.
   await world.sql(`delete from staging_sync.setting where key = 'init_event'`)
   await world.sql(`update events set time = time - interval '1 hour'`)
-  expect(await command('init', '--config', world.file)).toMatchObject({ code: 0, stderr: '' })
+  expect(await command('init', '--config', world.file, ...world.asOwner)).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
   expect(await settings()).toEqual(first)
 })

@@ -112,7 +112,8 @@ describe('run refuses, with a code, an exit status and no write', () => {
 
 describe('after init, run refuses', () => {
   beforeAll(async () => {
-    expect(await command('init', '--config', world.file)).toMatchObject({ code: 0 })
+    expect(await command('init', '--config', world.file, ...world.asOwner)).toMatchObject({ code: 0 })
+    await world.grant()
   })
 
   test('a tree of prod that it could write to, unless that is permitted', async () => {

@@ -9,6 +9,7 @@ import { freePort } from './free-port.ts'
 import { type KojiVersion, kojiSchemaSql } from './koji-schema.ts'
 import { reachablePostgres, serverCopy } from './reachable-postgres.ts'
 import { scratchHome } from './scratch.ts'
+import { grantOnKoji, makeServiceRole } from './service-role.ts'
 
 /** What a new database holds: a Koji of that version as freshly installed, or nothing at all. */
 export type DatabaseContent = KojiVersion | 'none'
@@ -63,6 +64,7 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
   }
   await server.initialise()
   await start()
+  await asAdmin(`postgresql://${user}:${password}@127.0.0.1:${port}/postgres`, makeServiceRole)
 
   const url = (database: string) => `postgresql://${user}:${password}@127.0.0.1:${port}/${database}`
   const templates = new Map<DatabaseContent, Promise<string>>()
@@ -126,6 +128,7 @@ async function makeTemplate(url: (database: string) => string, content: Database
   const name = `koji_${content.replaceAll('.', '_').toLowerCase()}`
   await asAdmin(url('postgres'), `CREATE DATABASE ${name} TEMPLATE template0`)
   await asAdmin(url(name), kojiSchemaSql(content))
+  await grantOnKoji(url(name))
   await asAdmin(url('postgres'), `ALTER DATABASE ${name} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true`)
   return name
 }

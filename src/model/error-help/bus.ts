@@ -11,6 +11,11 @@ export const BUS_ERRORS: ErrorHelps = {
     why: 'Its address does not answer, the file is gone, or it is no PEM.',
     todo: '`doctor` shows which. Messages are refused once the revocation list has expired; catch-up finds what they told.',
   },
+  BUS_DATAGREPPER: {
+    what: 'Missed messages cannot be read from bus.datagrepper.url; the bus goes on, and catch-up finds what they told.',
+    why: 'It does not answer, answers something else, or cannot search a minute of messages in time.',
+    todo: 'See the text, and whether the address is that of its raw search. Nothing else waits for it.',
+  },
   BUS_STOPPED: {
     what: 'The daemon was stopped while received messages could not be marked.',
     why: "Staging's database did not answer during the shutdown.",

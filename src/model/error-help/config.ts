@@ -7,9 +7,14 @@ export const CONFIG_ERRORS: ErrorHelps = {
     todo: 'Mend what each line names. `options` explains every setting, `options --example` prints a whole file.',
   },
   CA_FILE_UNREADABLE: {
-    what: 'prod.ca_file cannot be read; nothing was started.',
+    what: 'prod.ca_file or staging.ca_file cannot be read; nothing was started.',
     why: 'The path is wrong, or the service user may not read it.',
     todo: 'Put the certificates (PEM) there and make them readable, or remove the setting to use those of the system.',
+  },
+  GRANTS_ROLE: {
+    what: '`init --print-grants` does not know for whom; nothing was written.',
+    why: 'staging.database names no user.',
+    todo: 'Say it: `--role NAME`.',
   },
   BUS_CA_MISSING: {
     what: 'Signatures are to be checked, but bus.fedmsg.ca is not set; nothing was started.',

@@ -14,6 +14,11 @@ export const DATABASE_ERRORS: ErrorHelps = {
     why: 'Wrong user or password, or pg_hba.conf has no line for this host.',
     todo: 'Check staging.database, staging.database_password_file or the systemd credential.',
   },
+  DATABASE_DENIED: {
+    what: "The service's role lacks a right in staging's database. Work waits and goes on by itself once it is granted.",
+    why: "It was never granted, an update of Koji or of our schema brought new tables, or `init` was run by a role that does not own Koji's tables.",
+    todo: '`doctor` names what is missing; as the owner: `init --print-grants --role NAME | psql`. `init` itself needs the owner.',
+  },
   DATABASE_SCHEMA: {
     what: 'A statement met a table or column that is not there. The schema is read anew, and work goes on with what it is now.',
     why: "Staging's Koji was upgraded or migrated just now, or our own tables were dropped.",
