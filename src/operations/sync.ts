@@ -50,6 +50,7 @@ async function* syncKeys(
   signal: AbortSignal,
 ): AsyncGenerator<SyncedKey> {
   const ended = new Map<string, Converged>()
+  const under = new Set<string>()
   const followed: Followed[] = []
   for (const typed of keys) {
     const startedMs = performance.now()
@@ -68,7 +69,7 @@ async function* syncKeys(
   if (followed.length === 0) return
 
   const stop = new AbortController()
-  const worker = engine.worker({ convergers: recording(engine.convergers, ended) })
+  const worker = engine.worker({ convergers: recording(engine.convergers, { ended, under }) })
   const all = AbortSignal.any([signal, stop.signal])
   let failure: unknown = null
   const running = Promise.all(
@@ -93,10 +94,13 @@ async function* syncKeys(
         [...left].map(({ key }) => formatKey(key)),
       )
       for (const item of [...left]) {
-        const state = states.get(formatKey(item.key))
+        const text = formatKey(item.key)
+        const state = states.get(text)
         if (state !== undefined && state.parkedReason === null) continue
+        // It has left the queue with its commit; how it ended is said a moment later.
+        if (state === undefined && under.has(text)) continue
         left.delete(item)
-        yield report(item, ended.get(formatKey(item.key)), state?.parkedReason ?? null)
+        yield report(item, ended.get(text), state?.parkedReason ?? null)
       }
       if (left.size > 0) await delay(POLL_MS, undefined, { signal }).catch(() => {})
     }
@@ -146,16 +150,24 @@ function report(item: Followed, converged: Converged | undefined, parkedReason: 
   }
 }
 
-/** The same convergers, with the end of each key noted; rounds that only waited or found nothing new do not replace one that wrote. */
-function recording(convergers: Convergers, ended: Map<string, Converged>): Convergers {
+/** The same convergers, with what is under way and the end of each key noted; rounds that only waited or found nothing new do not replace one that wrote. */
+function recording(
+  convergers: Convergers,
+  { ended, under }: { readonly ended: Map<string, Converged>; readonly under: Set<string> },
+): Convergers {
   const wrap = (converger: Converger): Converger => ({
     converge: async (key, claim, signal) => {
-      const result = await converger.converge(key, claim, signal)
       const text = formatKey(key)
-      const before = ended.get(text)?.outcome.kind
-      if (before === undefined || before === 'wait' || result.outcome.kind !== 'unchanged')
-        ended.set(text, result)
-      return result
+      under.add(text)
+      try {
+        const result = await converger.converge(key, claim, signal)
+        const before = ended.get(text)?.outcome.kind
+        if (before === undefined || before === 'wait' || result.outcome.kind !== 'unchanged')
+          ended.set(text, result)
+        return result
+      } finally {
+        under.delete(text)
+      }
     },
   })
   const entries = Object.entries(convergers) as [KeyKind, Converger][]
