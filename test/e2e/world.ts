@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly config?: string
   /** default true: staging is prepared */
   readonly init?: boolean
+  /** default: the service's own; `owner` for what makes databases (seed) */
+  readonly role?: 'owner'
 }
 
 /** Two Kojis with hubs and trees, a bus between them, and a configuration file for daemons. */
@@ -135,7 +137,7 @@ async function build(
     configText({
       root,
       hub: way.url,
-      database: serviceUrl(stagingUrl),
+      database: options.role === 'owner' ? stagingUrl : serviceUrl(stagingUrl),
       bus: bus.endpoint,
       busConfig: options.busConfig ?? 'validate_signatures = false',
     }) + (options.config ?? ''),

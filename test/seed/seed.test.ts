@@ -36,7 +36,7 @@ let file: string
 let text: string
 
 beforeAll(async () => {
-  world = await e2eWorld({ init: false, config: CONFIG })
+  world = await e2eWorld({ init: false, config: CONFIG, role: 'owner' })
   await fillProd(world)
   text = await dumpKoji(await urlOf(world))
   file = join(world.root, 'koji.dump')
