@@ -46,16 +46,21 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const options = { priority: claim.priority, signal }
     const { rows, removed } = await this.#read(key, claim, options)
     const unmet = unmetOf(claim.expect, rows)
+    let last: Looked | null = null
     return settleReading(this.#deps, {
       claim,
       unmet,
-      read: (sql) => this.#look(sql, { key, claim, rows, removed, unmet, options }),
+      read: async (sql, after) => {
+        if (after && last !== null) return this.#again(sql, last)
+        last = await this.#look(sql, { key, claim, rows, removed, unmet, options })
+        return last
+      },
       prove: (lastApplied) => this.#prove(key, claim, lastApplied, options),
     })
   }
 
   /** Reads staging, and says what is to be done; or why nothing is, yet. */
-  async #look(sql: Sql, of: Observed): Promise<Reading | Stop> {
+  async #look(sql: Sql, of: Observed): Promise<Looked> {
     const { hub, database, scope, owner } = this.#deps
     const { key, claim, rows, removed, unmet, options } = of
     const look = await lookAtTagged(sql, owner, {
@@ -97,6 +102,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const prodEvents = rows.map((row) => row.createEvent)
     return {
       state,
+      list: look.packageId === null ? null : { tagId: tag.stagingId, packageId: look.packageId, wanted },
       difference: { ...difference, clashes: [...difference.clashes, ...left.clashes] },
       tagIds: [tag.stagingId],
       prodEvent: prodEvents.length === 0 ? null : Math.max(...prodEvents),
@@ -106,6 +112,12 @@ export class TaggedConverger implements Converger<TaggedKey> {
           ? proofsOf(removed.revoked, (id) => builds.get(id)?.id, state.lastApplied)
           : null,
     }
+  }
+
+  /** The listing once more, after it was written. */
+  async #again(sql: Sql, last: Looked): Promise<Reading | Stop> {
+    if ('stop' in last || last.list === null) return last
+    return { ...last, difference: await listingDifference(sql, this.#deps, last.list, last.prodEvent) }
   }
 
   /** What becomes of builds that prod shows and staging lacks: they are waited for, or left out. */
@@ -180,6 +192,17 @@ interface Observed {
   readonly unmet: readonly Expectation[]
   readonly options: Reads
 }
+
+/** What one look found; `list` is what the listing alone is looked at with again. */
+type Looked =
+  | Stop
+  | (Reading & {
+      readonly list: {
+        readonly tagId: number
+        readonly packageId: number
+        readonly wanted: readonly WantedEntry[]
+      } | null
+    })
 
 function stop(why: Stop['stop']): Stop {
   return { stop: why }

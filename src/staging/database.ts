@@ -391,7 +391,14 @@ const KEEP_ALIVE_MS = 10_000
 /** Above every statement_timeout: no answer for so long means that nobody is there. */
 const ANSWER_TIMEOUT_MS = 150_000
 
-const SESSION = '-c TimeZone=UTC -c DateStyle=ISO'
+/**
+ * Prepared statements find their rows by index whatever the parameters are, so their plans are made once: planning the larger ones
+ * costs more than running them. A plan that was made while a table was small must not scan it when it is large, so scans
+ * are not taken where an index leads to the rows. No statement of ours is worth compiling.
+ */
+const PLANNING = '-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off'
+
+const SESSION = `-c TimeZone=UTC -c DateStyle=ISO ${PLANNING}`
 
 /**
  * The address with what pg would let it win over: `password` (its empty one), and `options` (ours come last, since the

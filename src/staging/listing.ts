@@ -59,7 +59,7 @@ export function listingText({
     from ${builds} as r(id) cross join lateral (
       select t.* from tag_listing t where t.build_id = r.id and t.tag_id = ${tag} and t.active is null
        order by t.revoke_event desc limit 1) l
-   where not exists (select 1 from tag_listing a where a.build_id = r.id and a.tag_id = ${tag} and a.active)
+   where (select true from tag_listing a where a.build_id = r.id and a.tag_id = ${tag} and a.active) is null
    order by 2, 1`
 }
 
