@@ -175,10 +175,10 @@ it('ends with the code of what is down or looks wrong', async () => {
   prodHub.knobs.failNext('http-500', 1_000)
   expect((await codeOf(world.reconcile({ dryRun: true })))[1]).toBe(11)
   for (let left = prodHub.knobs.takeTrouble(); left !== undefined; ) left = prodHub.knobs.takeTrouble()
-  await world.sql('update staging_sync.cursor set event = event + 1000000')
   for (const tag of ['f44', 'f44*']) {
     expect(await codeOf(world.reconcile({ tags: ['f43', tag] }))).toEqual(['RECONCILE_TAG_UNKNOWN', 1])
   }
+  await world.sql('update staging_sync.cursor set event = event + 1000000')
   const before = await world.written()
   expect(await codeOf(world.reconcile({ dryRun: true, allowRemovals: 5 }))).toEqual(['REMOVALS_INVALID', 1])
   expect(await codeOf(world.reconcile({ dryRun: true }))).toEqual(['PROD_WENT_BACK', 14])
