@@ -15,7 +15,7 @@ export function formatOf(head: Buffer): DumpFormat {
   return 'plain'
 }
 
-/** How many bytes of SQL one byte of it makes, roughly: measured on dumps of Koji, on the high side. */
+/** How many bytes of SQL one byte of it makes, roughly, on the high side: an estimate, nothing that was measured. */
 export const EXPANSION: Readonly<Record<DumpFormat, number>> = {
   plain: 1,
   gzip: 6,
