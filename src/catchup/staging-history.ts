@@ -3,6 +3,7 @@ import type { Timestamp } from '../model/time.ts'
 import { advanceCursor, getCursor } from '../staging/cursor.ts'
 import type { Sql, Tx } from '../staging/database.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import { remember } from './differences.ts'
 import type { Run } from './run.ts'
 
@@ -134,17 +135,6 @@ async function readKeys(run: Run, { after, last, late }: Fresh, userId: number):
   })
 }
 
-/** Tables of a tag's own settings. */
-const SETTINGS = [
-  'tag_config',
-  'tag_extra',
-  'tag_inheritance',
-  'tag_external_repos',
-  'group_config',
-  'group_req_listing',
-  'group_package_listing',
-]
-
 /** Rows of a table that others made or revoked at those events. Two reads: made ones by the primary key, which begins so. */
 function changed(table: string, columns: string): string {
   return `(select ${columns} from ${table} where creator_id <> $4::int
@@ -180,7 +170,7 @@ select distinct kind, id, package_id as "packageId" from (
     join targets t on t.id = r.build_target_id
   union all select 'external-repo', t.prod_id, null from ${changed('external_repo_config', 'external_repo_id')} r
     join repos t on t.id = r.external_repo_id
-  ${SETTINGS.map(
+  ${TAG_SETTINGS.map(
     (table) => `union all select 'tag', t.prod_id, null from ${changed(table, 'tag_id')} r
     join tags t on t.id = r.tag_id`,
   ).join('\n  ')}

@@ -15,18 +15,8 @@ export interface BuildRef {
  * the row that was applied. One that staging's people deleted, cancelled, or made anew (the same id, a new `create_event`) is
  * absent, as one that staging never had: its own key settles that.
  */
-export function findBuilds(
-  sql: Sql,
-  owner: Owner,
-  refs: readonly BuildRef[],
-): Promise<Map<number, FoundBuild>> {
+export function findBuilds(sql: Sql, owner: Owner, refs: readonly BuildRef[]): Promise<Map<number, number>> {
   return find(sql, 'identify.builds', `${BUILD_ROWS} where ${AS_APPLIED}`, owner, refs)
-}
-
-/** Staging's ids of a build of prod's and of its package. */
-export interface FoundBuild {
-  readonly id: number
-  readonly packageId: number
 }
 
 /**
@@ -37,7 +27,7 @@ export function findBuildRows(
   sql: Sql,
   owner: Owner,
   refs: readonly BuildRef[],
-): Promise<Map<number, FoundBuild>> {
+): Promise<Map<number, number>> {
   return find(sql, 'identify.build-rows', BUILD_ROWS, owner, refs)
 }
 
@@ -62,7 +52,7 @@ export function buildRowsOf(
 export const AS_APPLIED = `(b.state = ${BUILD_STATE.complete}
    and coalesce(substring(o.digest from '"event":([0-9]+)')::bigint, b.create_event) = b.create_event)`
 
-const BUILD_ROWS = `select r.id as prod_id, b.id as staging_id, b.pkg_id as package_id from ${buildRowsOf('$1', '$2', '$3', '$4', '$5')}`
+const BUILD_ROWS = `select r.id as prod_id, b.id as staging_id from ${buildRowsOf('$1', '$2', '$3', '$4', '$5')}`
 
 async function find(
   sql: Sql,
@@ -70,16 +60,16 @@ async function find(
   text: string,
   owner: Owner,
   refs: readonly BuildRef[],
-): Promise<Map<number, FoundBuild>> {
+): Promise<Map<number, number>> {
   if (refs.length === 0) return new Map()
-  const rows = await sql.query<{ prod_id: number; staging_id: number; package_id: number }>(name, text, [
+  const rows = await sql.query<{ prod_id: number; staging_id: number }>(name, text, [
     refs.map((ref) => ref.id),
     refs.map((ref) => ref.name),
     refs.map((ref) => ref.version),
     refs.map((ref) => ref.release),
     owner.seedEvent,
   ])
-  return new Map(rows.map((row) => [row.prod_id, { id: row.staging_id, packageId: row.package_id }]))
+  return new Map(rows.map((row) => [row.prod_id, row.staging_id]))
 }
 
 /** Staging's row of a prod tag. */

@@ -1,16 +1,6 @@
 import type { Key } from '../model/key.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import type { Deps } from './deps.ts'
-
-/** Tables of a tag's own settings. */
-const SETTINGS = [
-  'tag_config',
-  'tag_extra',
-  'tag_inheritance',
-  'tag_external_repos',
-  'group_config',
-  'group_req_listing',
-  'group_package_listing',
-]
 
 /**
  * Marks, as sweeps, the keys of rows that staging's people made between the copy of prod and `init`: those that equal prod's
@@ -57,7 +47,7 @@ select distinct kind, "tagId", "packageId" from (
    where ${isLocal('tag_listing', ['tag_id', 'build_id'])}
   union all ${inTag('tag_packages')}
   union all ${inTag('tag_package_owners')}
-  ${SETTINGS.map(
+  ${TAG_SETTINGS.map(
     (table) => `union all select 'tag', t.prod_id, 0 from ${table} r join tags t on t.id = r.tag_id
       where r.active and r.creator_id <> $2 and r.create_event > $1::bigint
         and r.create_event <= (select value::bigint from staging_sync.setting where key = 'init_event')`,

@@ -3,7 +3,7 @@ import type { Tx } from '../staging/database.ts'
 import { owe } from '../staging/debt.ts'
 import { allocate, recordEventMap } from '../staging/events.ts'
 import { createRows, lockActive, revokeRows, type VersionedRow } from '../staging/versioned.ts'
-import type { VersionedName } from '../staging/versioned-tables.ts'
+import { TAG_SETTINGS, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Deps } from './deps.ts'
 
 /**
@@ -29,13 +29,7 @@ export type Op =
 /** Tables in the one order in which rows are locked and written, everywhere. */
 const TABLE_ORDER: readonly VersionedName[] = [
   'external_repo_config',
-  'tag_config',
-  'tag_extra',
-  'tag_inheritance',
-  'tag_external_repos',
-  'group_config',
-  'group_req_listing',
-  'group_package_listing',
+  ...TAG_SETTINGS,
   'build_target_config',
   'tag_packages',
   'tag_package_owners',

@@ -5,20 +5,11 @@ import { getTag, getTagExternalRepos } from '../hub/calls-tag.ts'
 import type { Answers, Hub, ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows } from '../model/history-rows.ts'
 import type { Tag, TagExternalRepo } from '../model/tag-records.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import { nullIfNever } from './gone.ts'
 
-/** The tables that a tag's settings are in. */
-export const TAG_TABLES = [
-  'tag_config',
-  'tag_extra',
-  'tag_inheritance',
-  'tag_external_repos',
-  'group_config',
-  'group_req_listing',
-  'group_package_listing',
-] as const
-
-export type TagTable = (typeof TAG_TABLES)[number]
+/** A table that a tag's settings are in. */
+export type TagTable = (typeof TAG_SETTINGS)[number]
 export type TagHistory = { readonly [T in TagTable]: readonly HistoryRows[T][] }
 
 /** A tag as prod shows it. */
@@ -53,7 +44,7 @@ const callsOf = (tagId: number) =>
   [
     getTag(tagId),
     getTagExternalRepos(tagId),
-    queryHistory(TAG_TABLES, { tag: tagId, active: true }),
+    queryHistory(TAG_SETTINGS, { tag: tagId, active: true }),
     getTag(tagId),
   ] as const
 

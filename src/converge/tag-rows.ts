@@ -1,7 +1,8 @@
 import type { HistoryRows } from '../model/history-rows.ts'
 import type { Cell } from '../staging/cell.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import type { GroupIds } from './groups.ts'
-import { TAG_TABLES, type TagHistory, type TagTable } from './tag-observe.ts'
+import type { TagHistory, TagTable } from './tag-observe.ts'
 
 /** Staging's ids of what a tag's rows refer to, by prod's. */
 export interface TagIds {
@@ -110,9 +111,9 @@ export interface TagRow {
   readonly revokeEvent: number | null
 }
 
-/** Rows of prod by staging's ids, in the order of `TAG_TABLES`; those that refer to what staging lacks are left out. */
+/** Rows of prod by staging's ids, in the order of `TAG_SETTINGS`; those that refer to what staging lacks are left out. */
 export function tagRows(history: Partial<TagHistory>, ids: TagIds): TagRow[] {
-  return TAG_TABLES.flatMap((table) => rowsOf(table, history[table] ?? [], ids))
+  return TAG_SETTINGS.flatMap((table) => rowsOf(table, history[table] ?? [], ids))
 }
 
 function rowsOf<T extends TagTable>(table: T, rows: readonly HistoryRows[T][], ids: TagIds): TagRow[] {

@@ -3,6 +3,7 @@ import { formatKey, type Key } from '../model/key.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
 import { lastMapped } from '../staging/events.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import { closeScope } from './closure.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { lostByHub, readGone, readName } from './gone.ts'
@@ -15,7 +16,7 @@ import { isSideTag } from './scope.ts'
 import { type Difference, type Plan, type Proofs, settle } from './settle.ts'
 import { markContent, markContentOnce } from './tag-content.ts'
 import { deleteTag } from './tag-delete.ts'
-import { observeTag, type ProdTag, readRevoked, TAG_TABLES, type TagTable } from './tag-observe.ts'
+import { observeTag, type ProdTag, readRevoked, type TagTable } from './tag-observe.ts'
 import { type MissingRef, mapSidetagUser, resolveTagRefs } from './tag-refs.ts'
 import { type TagIds, tagRows } from './tag-rows.ts'
 import type { Clash } from './versioned-diff.ts'
@@ -106,7 +107,7 @@ export class TagConverger implements Converger<TagKey> {
     const views = viewsOf(prod, ids, rewritten)
     const settings = { catalog, owner, policy: conflicts.tag }
     const left = missing.map(clashOfMissing)
-    const events = TAG_TABLES.flatMap((table) => rows[table].map((one) => one.createEvent))
+    const events = TAG_SETTINGS.flatMap((table) => rows[table].map((one) => one.createEvent))
     return {
       claim,
       unmet: [],
@@ -210,7 +211,7 @@ export function viewsOf(prod: ProdTag, ids: TagIds, rewritten: RewrittenTag): Vi
     cells: table === 'tag_config' ? { ...cells, arches: rewritten.arches } : cells,
     prodEvent: createEvent,
   }))
-  return TAG_TABLES.map((table) => ({
+  return TAG_SETTINGS.map((table) => ({
     table,
     where: { tag_id: ids.tagId },
     wanted:

@@ -1,7 +1,8 @@
 import type { Deps } from '../converge/deps.ts'
 import { findBuilds, heldBuilds } from '../converge/identify.ts'
 import { diffListing, type PresentEntry, type WantedEntry } from '../converge/listing-diff.ts'
-import { byOrder, listingDifference } from '../converge/tagged.ts'
+import { listingDifference } from '../converge/listing-difference.ts'
+import { byOrder } from '../converge/tagged.ts'
 import type { TagListingRow } from '../model/history-rows.ts'
 import { formatKey } from '../model/key.ts'
 import { BUILD_STATE } from '../model/records.ts'
@@ -47,7 +48,7 @@ export async function compareListings(
     const rows = wanted.get(name) ?? []
     const here = present.get(name) ?? []
     const list = rows.flatMap((row): WantedEntry[] => {
-      const buildId = builds.get(row.buildId)?.id
+      const buildId = builds.get(row.buildId)
       return buildId === undefined ? [] : [{ buildId, prodEvent: row.createEvent }]
     })
     const lacking = rows.some((row) => !builds.has(row.buildId) && !held.has(row.buildId))

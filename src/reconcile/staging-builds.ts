@@ -39,7 +39,7 @@ export async function readStagingBuilds(
   if (ids.length === 0) return new Map()
   const rows = await sql.query<Flat>('reconcile.builds', BUILDS, [
     ids.map(([prodId]) => prodId),
-    ids.map(([, { id }]) => id),
+    ids.map(([, id]) => id),
   ])
   return new Map(rows.map((row) => [row.prodId, unflatten(row)]))
 }

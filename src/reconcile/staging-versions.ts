@@ -1,19 +1,9 @@
 import type { Catalog } from '../staging/catalog.ts'
 import type { Sql } from '../staging/database.ts'
 import { isOurs, type RowOwner } from '../staging/listing.ts'
-import { VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
+import { TAG_SETTINGS, VERSIONED, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Checkpoint, StagingVersion } from './shown-at.ts'
 import { SIDETAG_USER } from './tag-at-event.ts'
-
-const SETTINGS: readonly VersionedName[] = [
-  'tag_config',
-  'tag_extra',
-  'tag_inheritance',
-  'tag_external_repos',
-  'group_config',
-  'group_req_listing',
-  'group_package_listing',
-]
 
 interface RawRow {
   readonly cells: string
@@ -35,7 +25,7 @@ export async function readTagVersions(
 ): Promise<StagingVersion[]> {
   const where = { column: 'tag_id', id: tag.stagingId }
   const versions: StagingVersion[] = []
-  for (const table of SETTINGS)
+  for (const table of TAG_SETTINGS)
     versions.push(...(await read(sql, catalog, owner, table, where, `tag/${tag.prodId}`)))
   for (const table of ['tag_packages', 'tag_package_owners', 'tag_listing'] as const) {
     const kind = table === 'tag_listing' ? 'tagged' : 'package'

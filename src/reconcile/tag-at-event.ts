@@ -3,16 +3,16 @@ import { findGroups } from '../converge/groups.ts'
 import { findBuildRows } from '../converge/identify.ts'
 import { findNamedRow, findNamedRows } from '../converge/named-row.ts'
 import { rewriteUrl, TagRewrite } from '../converge/rewrite.ts'
-import { TAG_TABLES } from '../converge/tag-observe.ts'
 import { type TagIds, tagRows } from '../converge/tag-rows.ts'
 import { queryHistory } from '../hub/calls-history.ts'
 import type { ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows, HistoryTable } from '../model/history-rows.ts'
 import { BUILD_STATE } from '../model/records.ts'
+import { TAG_SETTINGS } from '../staging/versioned-tables.ts'
 import { findByName } from './ids-by-name.ts'
 import type { ShownRow } from './shown-at.ts'
 
-const TABLES = [...TAG_TABLES, 'tag_packages', 'tag_package_owners', 'tag_listing'] as const
+const TABLES = [...TAG_SETTINGS, 'tag_packages', 'tag_package_owners', 'tag_listing'] as const
 
 type Table = (typeof TABLES)[number]
 type Rows = { readonly [T in Table]: readonly HistoryRows[T][] }
@@ -142,7 +142,7 @@ export async function readTagThen(
       'users',
       rows.tag_package_owners.map(({ ownerName }) => ownerName),
     ),
-    builds: new Map([...builds].map(([prodId, { id }]) => [prodId, id])),
+    builds,
   }
 }
 
@@ -162,7 +162,7 @@ export function shownOf(deps: Pick<Deps, 'tagRewrite'>, then: TagThen, event: nu
       .map(({ key, value, createEvent }) => ({ key, value, prodEvent: createEvent })),
     configEvent: config.createEvent,
   })
-  const settings = TAG_TABLES.filter((table) => table !== 'tag_extra').flatMap((table) =>
+  const settings = TAG_SETTINGS.filter((table) => table !== 'tag_extra').flatMap((table) =>
     at[table].map((row): ShownRow => {
       const [one] = tagRows({ [table]: [row] }, ids)
       const cells =

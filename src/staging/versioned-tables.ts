@@ -22,6 +22,17 @@ export type VersionedName =
   | 'build_target_config'
   | 'external_repo_config'
 
+/** The tables of a tag's own settings, in the order in which rows are locked. */
+export const TAG_SETTINGS = [
+  'tag_config',
+  'tag_extra',
+  'tag_inheritance',
+  'tag_external_repos',
+  'group_config',
+  'group_req_listing',
+  'group_package_listing',
+] as const satisfies readonly VersionedName[]
+
 function table(key: string, values: string, uniques: readonly (readonly string[])[] = []): VersionedTable {
   return { key: key.split(' '), values: values === '' ? [] : values.split(' '), uniques }
 }
