@@ -1,61 +1,9 @@
-import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ArchiveFile, BuildFile, RpmFile, SigcacheFile } from '../../src/model/build-files.ts'
+import { type MadeRpm, makeRpm, md5 } from '../sim/world/rpm-bytes.ts'
 
-/** An rpm as far as Koji looks: a lead, a signature header with SIGMD5, and what that is the md5 of. */
-export interface MadeRpm {
-  readonly bytes: Buffer
-  readonly payloadhash: string
-  /** the signature header that it came with */
-  readonly header: Buffer
-  /** Another header for the same rpm, as signed with a key. */
-  signedWith(key: string): Buffer
-  /** The rpm with another signature header in it. */
-  withHeader(header: Buffer): Buffer
-}
-
-export function makeRpm(content: string | Buffer, size = 0): MadeRpm {
-  const rest = Buffer.concat([
-    Buffer.from('\x8e\xad\xe8\x01main', 'latin1'),
-    Buffer.from(content),
-    Buffer.alloc(size, 7),
-  ])
-  const payloadhash = md5(rest)
-  const header = signatureHeader(payloadhash, '')
-  const lead = Buffer.alloc(96, 1)
-  return {
-    bytes: Buffer.concat([lead, header, rest]),
-    payloadhash,
-    header,
-    signedWith: (key) => signatureHeader(payloadhash, key),
-    withHeader: (other) => Buffer.concat([lead, other, rest]),
-  }
-}
-
-/** Entries SIGMD5 and, with a key, GPG; padded to 8 bytes. */
-function signatureHeader(sigmd5: string, key: string): Buffer {
-  const values: [number, Buffer][] = [[1004, Buffer.from(sigmd5, 'hex')]]
-  if (key !== '') values.push([1005, Buffer.from(`signature by ${key}`)])
-  const intro = Buffer.alloc(16)
-  intro.set([0x8e, 0xad, 0xe8, 1])
-  intro.writeUInt32BE(values.length, 8)
-  const data = Buffer.concat(values.map(([, value]) => value))
-  intro.writeUInt32BE(data.length, 12)
-  let offset = 0
-  const entries = values.map(([tag, value]) => {
-    const entry = Buffer.alloc(16)
-    for (const [i, word] of [tag, 7, offset, value.length].entries()) entry.writeUInt32BE(word, i * 4)
-    offset += value.length
-    return entry
-  })
-  const bytes = Buffer.concat([intro, ...entries, data])
-  return Buffer.concat([bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)])
-}
-
-export function md5(bytes: Buffer | string): string {
-  return createHash('md5').update(bytes).digest('hex')
-}
+export { makeRpm, md5 }
 
 export function rpmFile(name: string, rpm: MadeRpm, checksums: RpmFile['checksums'] = []): RpmFile {
   const arch = name.split('.').at(-2) ?? ''

@@ -47,7 +47,7 @@ export async function importBuild(tx: Tx, spec: BuildSpec): Promise<NewBuild> {
 export async function startBuild(tx: Tx, spec: BuildSpec): Promise<NewBuild> {
   const build = await newBuild(tx, spec, buildState.building)
   announceState(tx, build, null, buildState.building)
-  return { id: build.id, nvr: nvr(build), rpms: [], archives: [] }
+  return { id: build.id, nvr: nvr(build), rpms: [], archives: [], digests: [] }
 }
 
 /** completeBuild: content and state in one transaction. */
@@ -197,16 +197,17 @@ async function fillBuild(tx: Tx, build: BuildRow, spec: Partial<BuildSpec>): Pro
   if (spec.win) await tx.insert('win_builds', { build_id: build.id, platform: spec.win.platform })
   if (spec.image) await tx.insert('image_builds', { build_id: build.id })
   const ids = await addContent(tx, build, spec.rpms, spec.archives)
-  if (spec.cg) await tx.tree?.putFile(build, 'metadata.json', metadata(build, spec))
+  if (spec.cg) await tx.tree?.putFile(build, 'metadata.json', metadata(build, spec, ids))
   await tx.tree?.linkFromDefault(build)
   return ids
 }
 
 /** What a content generator handed in; the only place that names an archive's subdir. */
-function metadata(build: BuildRow, spec: Partial<BuildSpec>): Buffer {
-  const output = (spec.archives ?? []).map(({ filename, type, btype, subdir, extra }) => ({
+function metadata(build: BuildRow, spec: Partial<BuildSpec>, ids: ContentIds): Buffer {
+  const output = (spec.archives ?? []).map(({ filename, type, btype, subdir, extra }, i) => ({
     filename,
     type,
+    checksum: ids.digests[i],
     ...(subdir === undefined ? {} : { subdir }),
     extra: { typeinfo: { [btype]: {} }, ...(typeof extra === 'object' ? extra : {}) },
   }))

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type BuildRow, findBuild, tagsOf } from './build-row.ts'
+import { md5, rpmOfSize } from './rpm-bytes.ts'
 import type { Tx } from './transaction.ts'
 import { madeUpBytes, nvra } from './tree.ts'
 
@@ -42,6 +43,8 @@ export interface ArchiveSpec {
 export interface ContentIds {
   rpms: number[]
   archives: number[]
+  /** sha256 of the archives */
+  digests: string[]
 }
 
 /** Adds rpms and archives to a build, rows and files. */
@@ -51,9 +54,13 @@ export async function addContent(
   rpms: RpmSpec[] = [],
   archives: ArchiveSpec[] = [],
 ): Promise<ContentIds> {
-  const ids: ContentIds = { rpms: [], archives: [] }
+  const ids: ContentIds = { rpms: [], archives: [], digests: [] }
   for (const spec of rpms) ids.rpms.push(await addRpm(tx, build, spec))
-  for (const spec of archives) ids.archives.push(await addArchive(tx, build, spec))
+  for (const spec of archives) {
+    const { id, digest } = await addArchive(tx, build, spec)
+    ids.archives.push(id)
+    ids.digests.push(digest)
+  }
   return ids
 }
 
@@ -74,16 +81,15 @@ async function addRpm(tx: Tx, build: BuildRow, spec: RpmSpec): Promise<number> {
     arch: spec.arch,
   }
   const size = spec.size ?? 200 + (build.id % 100)
-  const bytes = madeUpBytes(`${build.id} ${nvra(place)} ${Math.random()}`, size)
-  const md5 = createHash('md5').update(bytes).digest('hex')
+  const { bytes, payloadhash, header } = rpmOfSize(`${build.id} ${nvra(place)} ${Math.random()}`, size)
   const row = await tx.insert('rpminfo', {
     ...place,
     build_id: build.id,
     buildroot_id: null,
     epoch: spec.epoch === undefined ? build.epoch : spec.epoch,
     external_repo_id: 0,
-    payloadhash: md5,
-    size,
+    payloadhash,
+    size: spec.metadataOnly ? size : bytes.length,
     buildtime: spec.buildtime ?? 1_700_000_000 + build.id,
     metadata_only: spec.metadataOnly ?? false,
     extra: spec.extra === undefined ? null : JSON.stringify(spec.extra),
@@ -91,9 +97,9 @@ async function addRpm(tx: Tx, build: BuildRow, spec: RpmSpec): Promise<number> {
   })
   const id = Number(row.id)
   if (spec.metadataOnly) return id
-  await tx.insert('rpmsigs', { rpm_id: id, sigkey: '', sighash: md5 })
+  await tx.insert('rpmsigs', { rpm_id: id, sigkey: '', sighash: md5(header) })
   if (spec.checksums) await addChecksums(tx, id, '', bytes)
-  await tx.tree?.putRpm({ ...build }, place, bytes)
+  await tx.tree?.putRpm({ ...build }, place, bytes, header)
   return id
 }
 
@@ -128,9 +134,14 @@ export async function addExternalRpm(
   return Number(row.id)
 }
 
-async function addArchive(tx: Tx, build: BuildRow, spec: ArchiveSpec): Promise<number> {
+async function addArchive(
+  tx: Tx,
+  build: BuildRow,
+  spec: ArchiveSpec,
+): Promise<{ id: number; digest: string }> {
   const size = spec.size ?? 300
   const bytes = madeUpBytes(`${build.id} ${spec.filename} ${Math.random()}`, size)
+  const digest = createHash('sha256').update(bytes).digest('hex')
   const btype = await tx.idOrNew('btype', spec.btype)
   await addType(tx, build.id, btype)
   const row = await tx.insert('archiveinfo', {
@@ -140,7 +151,7 @@ async function addArchive(tx: Tx, build: BuildRow, spec: ArchiveSpec): Promise<n
     buildroot_id: null,
     filename: spec.filename,
     size,
-    checksum: createHash('sha256').update(bytes).digest('hex'),
+    checksum: digest,
     checksum_type: 2,
     metadata_only: spec.metadataOnly ?? false,
     extra: spec.extra === undefined ? null : JSON.stringify(spec.extra),
@@ -157,7 +168,7 @@ async function addArchive(tx: Tx, build: BuildRow, spec: ArchiveSpec): Promise<n
     if (spec.maven) await tx.tree?.putMaven(build, archivePath(spec), bytes)
     else await tx.tree?.putFile(build, archivePath(spec), bytes)
   }
-  return id
+  return { id, digest }
 }
 
 async function addTypedArchive(tx: Tx, id: number, spec: ArchiveSpec): Promise<void> {

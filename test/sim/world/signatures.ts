@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { findBuild } from './build-row.ts'
 import { addChecksums } from './content.ts'
+import { md5, signatureHeader } from './rpm-bytes.ts'
 import type { Tx } from './transaction.ts'
-import { madeUpBytes, type RpmPlace } from './tree.ts'
+import type { RpmPlace } from './tree.ts'
 
 interface RpmRow extends RpmPlace {
   id: number
@@ -29,8 +29,8 @@ export async function signRpm(
 ): Promise<string> {
   const rpm = await rpmRow(tx, rpmId)
   const build = await findBuild(tx, rpm.build_id)
-  const header = madeUpBytes(`signature ${rpmId} ${sigkey} ${Math.random()}`, 96)
-  const sighash = createHash('md5').update(header).digest('hex')
+  const header = signatureHeader(rpm.payloadhash, `${sigkey} ${Math.random()}`)
+  const sighash = md5(header)
   await tx.insert('rpmsigs', { rpm_id: rpmId, sigkey, sighash })
   if (options.checksums) await addChecksums(tx, rpmId, sigkey, header)
   await tx.tree?.putSignature(build, rpm, sigkey, header)

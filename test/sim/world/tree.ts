@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { lstat, mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { spliced } from './rpm-bytes.ts'
 
 /** What names a build's directory. */
 export interface BuildPlace {
@@ -33,16 +34,18 @@ export class BuildTree {
   }
 
   /** Writes an rpm, and its unsigned header. */
-  async putRpm(build: BuildPlace, rpm: RpmPlace, bytes: Buffer): Promise<void> {
+  async putRpm(build: BuildPlace, rpm: RpmPlace, bytes: Buffer, header: Buffer): Promise<void> {
     await put(join(this.buildDir(build), rpm.arch, `${nvra(rpm)}.rpm`), bytes)
-    await this.putSignature(build, rpm, '', bytes)
+    await this.putSignature(build, rpm, '', header)
   }
 
   /** Writes a header as the hub caches it, and for a key the signed copy. */
   async putSignature(build: BuildPlace, rpm: RpmPlace, sigkey: string, header: Buffer): Promise<void> {
     const data = join(this.buildDir(build), 'data')
     await put(join(data, 'sigcache', sigkey, rpm.arch, `${nvra(rpm)}.rpm.sig`), header)
-    if (sigkey) await put(join(data, 'signed', sigkey, rpm.arch, `${nvra(rpm)}.rpm`), header)
+    if (!sigkey) return
+    const bytes = await readFile(join(this.buildDir(build), rpm.arch, `${nvra(rpm)}.rpm`))
+    await put(join(data, 'signed', sigkey, rpm.arch, `${nvra(rpm)}.rpm`), spliced(bytes, header))
   }
 
   /** The header is kept aside, the signed copy goes (delete_rpm_sig). */
