@@ -15,6 +15,7 @@ import { runEvent } from './operations/event.ts'
 import { printGrants } from './operations/grants.ts'
 import { runInit } from './operations/init.ts'
 import { linkedVolumes } from './operations/placements.ts'
+import { prepareRun } from './operations/prepare-run.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
 import { runScrub } from './operations/scrub.ts'
@@ -25,7 +26,7 @@ import type { World } from './operations/world.ts'
 import { Catalog } from './staging/catalog.ts'
 import { Database } from './staging/database.ts'
 import { noStep, type Step } from './step.ts'
-import { httpFailed, httpListening, type Telemetry } from './telemetry/events.ts'
+import { httpFailed, httpListening, loopTurned, type Telemetry } from './telemetry/events.ts'
 import { Health } from './telemetry/health.ts'
 import { HttpServer } from './telemetry/http.ts'
 
@@ -54,7 +55,8 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     init: () => runInit(world),
     printGrants: (role) => printGrants(world, role),
     doctor: () => runDoctor(world),
-    run: (signal) => runDaemon(world, daemon, signal),
+    prepareRun: () => prepareRun(world),
+    run: (signal, onReady) => runDaemon(world, daemon, signal, onReady),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
     reconcile: (what, signal) => runReconcile(world, daemon, what, signal),
     catchUp: (what, signal) => runCatchUp(world, daemon, what, signal),
@@ -78,7 +80,10 @@ export function createMessageJudge(options: JudgeOptions): JudgeMessage {
 /** Constructs every adapter, the only place that does; each on first use, all of them closed by `destroy`, last first. */
 export function createWorld({ config, telemetry, step = noStep }: ContextOptions): World {
   const closers: (() => Promise<void>)[] = []
-  const health = new Health({ staleAfterMs: STALE_AFTER_MS })
+  const health: Health = new Health({
+    staleAfterMs: STALE_AFTER_MS,
+    onTurn: () => loopTurned(telemetry, () => health.state().ok),
+  })
   const hub = once(() => {
     const made = createHub(config, telemetry, step)
     closers.push(() => made.destroy())

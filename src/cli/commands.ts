@@ -1,15 +1,13 @@
 import { userInfo } from 'node:os'
 import type { Config } from '../config/config.ts'
-import { describeConfig, findCautions } from '../config/describe.ts'
 import { exampleFile, optionsHelp } from '../config/example.ts'
 import { loadConfig } from '../config/load.ts'
 import { asError, EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Operations, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
-import { serviceStarted, serviceStopped, serviceStopping, type Telemetry } from '../telemetry/events.ts'
+import type { Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
-import { Recent } from '../telemetry/recent.ts'
 import { checkLine, initText, statusText, syncedLine } from './render.ts'
 import { DriftText, driftJson, reportText } from './render-drift.ts'
 import { withSignals } from './shutdown.ts'
@@ -19,6 +17,7 @@ import { readVersion } from './version.ts'
 export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean
+  readonly fd?: number
 }
 
 /**
@@ -44,28 +43,6 @@ export interface CommonFlags {
   /** undefined: none */
   readonly set?: readonly string[]
   readonly debug: boolean
-}
-
-/** The daemon. Its log is standard output. */
-export function runCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
-  const config = load(around, flags)
-  const { stdout } = around
-  const log = createLog({
-    level: flags.debug ? 'debug' : config.log.level,
-    form: stdout.isTTY === true ? 'readable' : 'json',
-    write: (line) => stdout.write(line),
-    stacks: flags.debug,
-  })
-  const telemetry = { log, metrics: new Metrics({ version: readVersion() }), recent: new Recent() }
-  const graceMs = config.worker.shutdownGraceMs
-  const onSignal = (signal: string): void => serviceStopping(telemetry, { signal, graceMs })
-  return withOperations(around, config, telemetry, onSignal, async (operations, signal) => {
-    const cautions = findCautions(config)
-    serviceStarted(telemetry, { version: readVersion(), config: describeConfig(config), cautions })
-    await operations.run(signal)
-    serviceStopped(telemetry)
-    return EXIT.ok
-  })
 }
 
 export function initCommand(
@@ -182,7 +159,7 @@ export function once(
   flags: CommonFlags,
   work: (operations: Operations, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  const config = load(around, flags)
+  const config = loadFlags(around, flags)
   const log = createLog({
     level: flags.debug ? 'debug' : 'warn',
     form: 'readable',
@@ -196,7 +173,8 @@ export function once(
   return withOperations(around, config, telemetry, onSignal, work)
 }
 
-function load(around: Surroundings, flags: CommonFlags): Config {
+/** The configuration that these flags name. Throws ConfigError. */
+export function loadFlags(around: Surroundings, flags: CommonFlags): Config {
   return loadConfig({ file: flags.config, env: around.env, assignments: flags.set ?? [] })
 }
 
@@ -212,10 +190,12 @@ function withOperations(
     try {
       return await work(operations, signal)
     } finally {
-      // What went wrong in closing must not hide what went wrong before.
-      await operations.destroy().catch((error: unknown) => {
-        telemetry.log.warn({ err: asError(error) }, 'closing failed')
-      })
+      await closeOperations(operations, telemetry)
     }
   })
+}
+
+/** What goes wrong in closing must not hide what went wrong before. */
+export async function closeOperations(operations: Operations, { log }: Telemetry): Promise<void> {
+  await operations.destroy().catch((error: unknown) => log.warn({ err: asError(error) }, 'closing failed'))
 }

@@ -11,7 +11,6 @@ import {
   initCommand,
   optionsCommand,
   reconcileCommand,
-  runCommand,
   type Surroundings,
   statusCommand,
   syncCommand,
@@ -22,6 +21,7 @@ import { eventCommand } from './event-command.ts'
 import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
 import { metricsMarkdown } from './metrics-command.ts'
 import { errorText } from './report-error.ts'
+import { runCommand } from './run-command.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
 import { addSeed } from './seed-program.ts'
 import { verifyMessageCommand } from './verify-message.ts'

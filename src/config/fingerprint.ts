@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { Secret } from '../model/secret.ts'
 import type { Config } from './config.ts'
 
 /**
@@ -43,6 +45,24 @@ function digest(value: unknown): string {
     .update(JSON.stringify(sorted(value)))
     .digest('hex')
     .slice(0, 32)
+}
+
+/** The sections of a configuration that differ from another one's: `prod.hub`, `scope`; names only, since values may be secret. */
+export function findChangedSettings(before: Config, after: Config): string[] {
+  const flat = (config: Config): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(config).flatMap(([section, value]) =>
+        typeof value !== 'object' || value === null || Array.isArray(value)
+          ? [[section, value]]
+          : Object.entries(value).map(([name, member]) => [`${section}.${name}`, revealed(member)]),
+      ),
+    )
+  const [old, now] = [flat(before), flat(after)]
+  return Object.keys(now).filter((name) => !isDeepStrictEqual(old[name], now[name]))
+}
+
+function revealed(value: unknown): unknown {
+  return value instanceof Secret ? value.reveal() : value
 }
 
 /** The order of a list counts (first match wins), that of a table's keys does not. */

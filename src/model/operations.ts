@@ -225,8 +225,13 @@ export interface Operations {
   printGrants(role: string | null): Promise<string>
   /** Never throws for a failing precondition: that is a Check. */
   doctor(signal: AbortSignal): AsyncIterable<Check>
-  /** The daemon; returns when the signal stops it. */
-  run(signal: AbortSignal): Promise<void>
+  /**
+   * Whether `run` could work with this configuration in place of the one that this process runs now. Throws what hinders it; joins
+   * nobody and writes nothing.
+   */
+  prepareRun(): Promise<void>
+  /** The daemon; returns when the signal stops it. `onReady`: hub, database and trees can be worked with. */
+  run(signal: AbortSignal, onReady?: () => void): Promise<void>
   /** Each key once, in the order in which they end. */
   sync(keys: readonly Key[], signal: AbortSignal): AsyncIterable<SyncedKey>
   reconcile(options: ReconcileOptions, signal: AbortSignal): AsyncIterable<ReconcileNews>

@@ -8,7 +8,15 @@ import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
 import { readLastReconcile } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
-import { clashesMeasured, queueMeasured, reconcileMeasured, safetyStopped } from '../telemetry/events.ts'
+import {
+  clashesMeasured,
+  queueMeasured,
+  reconcileMeasured,
+  safetyStopped,
+  serviceStarting,
+  statusTold,
+} from '../telemetry/events.ts'
+import { statusLine } from '../telemetry/status-line.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { FOLLOW_MS } from './decisions.ts'
@@ -17,6 +25,7 @@ import { keepHouse } from './housekeeping.ts'
 import { markMoved } from './moved-builds.ts'
 import { PackageIds } from './package-ids.ts'
 import { createPages } from './pages.ts'
+import { untilHubAnswers } from './readiness.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
 import { runScrubLoop } from './scrub-loop.ts'
 import { prepareWork } from './start-work.ts'
@@ -47,8 +56,14 @@ const SCRUB_REQUESTS = 20
  * The daemon: joins the others, heals what a crash left, then receives, catches up and converges until the signal.
  * Subscribes before it catches up, so that nothing falls between. Throws what must end the process.
  */
-export async function runDaemon(world: World, daemon: Daemon, signal: AbortSignal): Promise<void> {
+export async function runDaemon(
+  world: World,
+  daemon: Daemon,
+  signal: AbortSignal,
+  onReady: () => void = () => {},
+): Promise<void> {
   const { config, telemetry, health } = world
+  serviceStarting(telemetry, "connects to staging's database")
   const engine = await world.engine()
   await refuseUnsafeStorage(world)
   const stop = new AbortController()
@@ -57,14 +72,15 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   setMaxListeners(0, all)
   const fatal: unknown[] = []
   /** What ends the daemon when it ends. */
-  const vital = async (work: () => Promise<void>): Promise<void> => {
+  const vital = async (work: () => Promise<void>, then: 'ends' | 'goes on' = 'ends'): Promise<void> => {
     try {
       await work()
     } catch (error) {
       if (!all.aborted || error instanceof SafetyError) fatal.push(error)
       if (error instanceof SafetyError) safetyStopped(telemetry, error)
-    } finally {
       stop.abort()
+    } finally {
+      if (then === 'ends') stop.abort()
     }
   }
   const loop = (name: string, work: () => Promise<void>, staleAfterMs?: number): Promise<void> => {
@@ -76,7 +92,9 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
   let http: { destroy(): Promise<void> } | null = null
   try {
     if (config.http.listen !== null) http = await world.http(config.http.listen, createPages(world, engine))
+    serviceStarting(telemetry, 'ends what a crash left, reads what staging shows')
     await prepareWork(engine, daemon)
+    serviceStarting(telemetry, "waits for prod's hub")
     const worker = engine.worker({ onTurn: () => health.turned('worker') })
     const packageIds = new PackageIds()
     const long = longCatchUp(config, engine)
@@ -110,6 +128,9 @@ export async function runDaemon(world: World, daemon: Daemon, signal: AbortSigna
         () => runScrubLoop(world, engine, daemon, () => health.turned('scrub'), all),
         SCRUB_STEP_MS + SCRUB_REQUESTS * config.prod.timeoutMs,
       ),
+      vital(async () => {
+        if (await untilHubAnswers({ hub: world.hub(), telemetry }, all)) onReady()
+      }, 'goes on'),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),
@@ -151,8 +172,26 @@ export function isUnsafe(check: string): boolean {
 }
 
 async function measure({ telemetry }: World, engine: Engine): Promise<void> {
-  queueMeasured(telemetry, await engine.queue.stats())
-  clashesMeasured(telemetry, await countClashes(engine.database))
+  const queue = await engine.queue.stats().catch((error: unknown) => {
+    statusTold(telemetry, `cannot read the queue: ${asError(error).message}`)
+    throw error
+  })
+  queueMeasured(telemetry, queue)
+  const clashes = await countClashes(engine.database)
+  clashesMeasured(telemetry, clashes)
+  statusTold(
+    telemetry,
+    statusLine({
+      queue,
+      lags: telemetry.recent?.lags() ?? [],
+      nowMs: Date.now(),
+      heldClashes: clashes.get('held') ?? 0,
+      down: engine.breakers
+        .map((one) => one.state())
+        .filter(({ openForMs }) => openForMs > 0)
+        .map(({ part }) => part),
+    }),
+  )
   const reconciledMs = await readLastReconcile(engine.database)
   if (reconciledMs !== null) reconcileMeasured(telemetry, reconciledMs)
 }

@@ -9,6 +9,7 @@ import {
   type ClashState,
   type HubOutcome,
   type MessageOutcomeLabel,
+  PARTS,
   type Pruned,
   type QueueSample,
   type TrustFile,
@@ -17,6 +18,7 @@ import {
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Recent } from './recent.ts'
+import type { ServiceManager } from './systemd/service-manager.ts'
 
 /** What events go to. */
 export interface Telemetry {
@@ -24,6 +26,8 @@ export interface Telemetry {
   readonly metrics: Metrics
   /** what the page shows of the last hour; absent: nobody looks */
   readonly recent?: Recent
+  /** who started the daemon and is told how it goes; absent: nobody */
+  readonly manager?: ServiceManager
 }
 
 /*
@@ -39,7 +43,75 @@ export function serviceStarted(
   for (const caution of fields.cautions) log.warn({ caution }, 'configuration weakens a promise')
 }
 
-export function serviceStopping({ log }: Telemetry, fields: { signal: string; graceMs: number }): void {
+/** A step of the start, for whoever waits for it. */
+export function serviceStarting({ log, manager }: Telemetry, what: string): void {
+  manager?.status(what)
+  manager?.progress(() => true)
+  log.debug({ what }, 'service is starting')
+}
+
+/** Prod's hub, staging's database and both trees can be worked with. */
+export function serviceReady({ log, manager }: Telemetry): void {
+  manager?.ready()
+  log.info('service ready')
+}
+
+/** A loop of the daemon has turned. */
+export function loopTurned({ manager }: Telemetry, isWell: () => boolean): void {
+  manager?.progress(isWell)
+}
+
+/** What a service manager shows beside the name. */
+export function statusTold({ manager }: Telemetry, line: string): void {
+  manager?.status(line)
+}
+
+/** How it goes cannot be told to who started us. Without READY systemd ends the start after a while. */
+export function managerFailed({ log }: Telemetry, error: Error): void {
+  log.warn({ err: error }, 'the service manager cannot be told how it goes')
+}
+
+export function reloadStarted({ log, manager }: Telemetry): void {
+  manager?.reloading()
+  log.info('configuration is read again')
+}
+
+/** Nothing of what ran runs any more: neither is anything connected nor waited for. */
+export function workEnded({ metrics }: Telemetry): void {
+  metrics.busConnected.set(0)
+  for (const part of PARTS) metrics.breakerOpen.set({ part }, 0)
+}
+
+/** What is wrong with the new configuration, or why it cannot be worked with now; the running one stays, whole. */
+export function reloadRefused({ log, manager }: Telemetry, error: Error): void {
+  manager?.ready()
+  log.error({ err: error }, 'new configuration refused: the running one stays')
+}
+
+/** All that runs is made anew with the new configuration. */
+export function reloadApplied(
+  { log, manager }: Telemetry,
+  fields: {
+    config: Readonly<Record<string, unknown>>
+    changed: readonly string[]
+    cautions: readonly string[]
+    /** until it works again, at most */
+    pauseMs: number
+  },
+): void {
+  manager?.pausing(fields.pauseMs)
+  log.info(
+    { changed: fields.changed, config: fields.config },
+    'new configuration: all work begins anew with it',
+  )
+  for (const caution of fields.cautions) log.warn({ caution }, 'configuration weakens a promise')
+}
+
+export function serviceStopping(
+  { log, manager }: Telemetry,
+  fields: { signal: string; graceMs: number },
+): void {
+  manager?.stopping()
   log.info(fields, 'service stopping')
 }
 

@@ -9,6 +9,8 @@ export interface HealthOptions {
   readonly staleAfterMs: number
   /** Milliseconds that only grow. */
   readonly now?: () => number
+  /** Called whenever an expected loop has turned. */
+  readonly onTurn?: () => void
 }
 
 /**
@@ -19,12 +21,14 @@ export interface HealthOptions {
 export class Health {
   readonly #staleAfterMs: number
   readonly #now: () => number
+  readonly #onTurn: (() => void) | undefined
   readonly #loops = new Map<string, { at: number; readonly staleAfterMs: number }>()
   #fatal: string | null = null
 
   constructor(options: HealthOptions) {
     this.#staleAfterMs = options.staleAfterMs
     this.#now = options.now ?? (() => performance.now())
+    this.#onTurn = options.onTurn
   }
 
   /** From now on this loop must turn; one whose steps may take long says for how long it may seem to stand still. */
@@ -35,7 +39,9 @@ export class Health {
   /** A loop that is not expected, or has ended, is not waited for by this. */
   turned(loop: string): void {
     const found = this.#loops.get(loop)
-    if (found !== undefined) found.at = this.#now()
+    if (found === undefined) return
+    found.at = this.#now()
+    this.#onTurn?.()
   }
 
   /** The loop has ended in order and is not waited for any more. */

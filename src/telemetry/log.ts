@@ -8,19 +8,32 @@ type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly level: LogLevel
-  /** One JSON object a line, or lines for people. */
-  readonly form: 'json' | 'readable'
+  /** One JSON object a line; the same with the priority before it, which journald takes off; or lines for people. */
+  readonly form: 'json' | 'journal' | 'readable'
   /** Where complete lines go (with their line break). */
   readonly write: (line: string) => void
   /** Stacks of errors too; always in JSON. */
   readonly stacks?: boolean
 }
 
+/** syslog's priorities, as sd-daemon(3) has them before a line. */
+const PRIORITIES: Readonly<Record<string, string>> = {
+  fatal: '<2>',
+  error: '<3>',
+  warn: '<4>',
+  info: '<6>',
+  debug: '<7>',
+  trace: '<7>',
+}
+
 /** The log. Passwords are masked in every field and message, whoever logs. */
 export function createLog(options: LogOptions): Log {
   const readable = options.form === 'readable'
+  // pino begins each line with its level.
+  const prefix = (line: string): string =>
+    options.form === 'journal' ? (PRIORITIES[/^\{"level":"(\w+)"/.exec(line)?.[1] ?? ''] ?? '<6>') : ''
   const write = (line: string): void =>
-    options.write(readable ? formatLine(line, { stacks: options.stacks === true }) : line)
+    options.write(readable ? formatLine(line, { stacks: options.stacks === true }) : prefix(line) + line)
   return pino(
     {
       level: options.level,

@@ -94,6 +94,7 @@ export function scriptedOperations(script: string): Operations {
     async *seed() {
       yield { kind: 'ready', database: 'koji_seed', seedEvent: 7, elapsedMs: 1500 }
     },
+    async prepareRun() {},
     async run(signal) {
       if (script === 'safety') throw new SafetyError('HUB_WRONG', 'this is another hub')
       if (script === 'bug') throw new TypeError('x is undefined')

@@ -85,7 +85,7 @@ export class ChildDaemon implements Daemon {
   readonly ended: Promise<{ code: number | null; signal: string | null; stderr: string }>
   readonly #child: ChildProcess
 
-  constructor(file: string, program: Program, killAt?: string) {
+  constructor(file: string, program: Program, killAt?: string, env: Record<string, string> = {}) {
     const script = join(
       killAt === undefined ? program.directory : import.meta.dirname,
       killAt === undefined ? 'main.js' : 'killed-main.mjs',
@@ -93,6 +93,7 @@ export class ChildDaemon implements Daemon {
     this.#child = spawn(process.execPath, [script, 'run', '--config', file], {
       env: {
         PATH: process.env.PATH ?? '',
+        ...env,
         ...(killAt === undefined ? {} : { PROGRAM: program.directory, KILL_AT: killAt }),
       },
       stdio: ['ignore', 'pipe', 'pipe'],

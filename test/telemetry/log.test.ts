@@ -67,3 +67,17 @@ describe('the log', () => {
     expect(line.trimEnd()).not.toMatch(/\p{Cc}/u)
   })
 })
+
+describe('the log in the journal', () => {
+  it('has its priority before each line, where journald takes it off', () => {
+    const lines = logged({ form: 'journal', level: 'trace' }, (log) => {
+      log.trace('t')
+      log.debug('d')
+      log.info({ level: 'error' }, 'i')
+      log.warn('w')
+      log.error('e')
+    })
+    expect(lines.map((line) => line.slice(0, 3))).toEqual(['<7>', '<7>', '<6>', '<4>', '<3>'])
+    for (const line of lines) expect(() => JSON.parse(line.slice(3))).not.toThrow()
+  })
+})

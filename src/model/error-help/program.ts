@@ -1,4 +1,4 @@
-import { type ErrorHelps, RACE_TODO } from './entry.ts'
+import { type ErrorHelps, RACE_TODO, STOP_TODO } from './entry.ts'
 
 export const PROGRAM_ERRORS: ErrorHelps = {
   USAGE: {
@@ -20,6 +20,16 @@ export const PROGRAM_ERRORS: ErrorHelps = {
     what: 'The address of http.listen cannot be listened on; the daemon did not start.',
     why: 'Another process has the port, or the address is not one of this host.',
     todo: 'Set http.listen to a free one, or to "off". Several instances on one host each need their own.',
+  },
+  NOTIFY_FAILED: {
+    what: 'The service manager (systemd) cannot be told how the daemon goes; it works all the same.',
+    why: 'NOTIFY_SOCKET names a socket that is not there or not ours to write, or the native part for this platform is not installed.',
+    todo: 'A unit of Type=notify needs it: see NotifyAccess in the unit, reinstall the package with its optional dependencies, or set Type=exec and no WatchdogSec.',
+  },
+  CONFIG_RELOADED: {
+    what: 'Work was ended in order because the configuration was read again and has changed; it begins anew at once.',
+    why: 'Somebody reloaded the service (SIGHUP).',
+    todo: STOP_TODO,
   },
   DAEMON_JOINING: {
     what: 'Another daemon was joining at the same moment.',
