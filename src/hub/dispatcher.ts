@@ -6,6 +6,7 @@ import type { Ask } from './adapt.ts'
 import { type AnswerLimits, maxAnswerBytes } from './answer-limits.ts'
 import { Bisection } from './bisection.ts'
 import { RequestFailure } from './failure.ts'
+import type { Incoming } from './incoming.ts'
 import type { Limiter } from './limiter.ts'
 import { type BatchLimits, Piece, takeBatch } from './piece.ts'
 import { answersOf, encodeRequest } from './request.ts'
@@ -62,7 +63,7 @@ export class Dispatcher {
   readonly #fresh: Record<Priority, Piece[]> = { live: [], sweep: [] }
   readonly #again: Record<Priority, Batch[]> = { live: [], sweep: [] }
   readonly #stopped = new AbortController()
-  readonly #onTheWay = new Set<AbortController>()
+  readonly #onTheWay = new Set<Incoming>()
   #pumping: NodeJS.Immediate | undefined
   #timer: NodeJS.Timeout | undefined
 
@@ -89,7 +90,7 @@ export class Dispatcher {
     clearTimeout(this.#timer)
     const batches = [...this.#again.live.splice(0), ...this.#again.sweep.splice(0)]
     const pieces = [...this.#fresh.live.splice(0), ...this.#fresh.sweep.splice(0)]
-    for (const cancel of this.#onTheWay) cancel.abort(stopped)
+    for (const incoming of this.#onTheWay) incoming.cancel(stopped)
     for (const piece of [...pieces, ...batches.flatMap((batch) => batch.pieces)]) piece.reject(stopped)
     for (const batch of batches) batch.bisection?.closed()
   }
@@ -144,33 +145,39 @@ export class Dispatcher {
     const { transport, limits, answerLimits, step, onRequest } = this.#options
     const asks = pieces.flatMap((piece) => piece.asks)
     const methods = asks.map((ask) => ask.method)
-    const cancel = new AbortController()
-    for (const piece of pieces) {
-      piece.onSettled = () => {
-        if (pieces.every(({ settled }) => settled)) cancel.abort(GIVEN_UP)
-      }
-    }
-    await step('hub.request', { priority, methods })
+    const gate = step('hub.request', { priority, methods })
+    if (gate !== undefined) await gate
     const begun = performance.now()
     const report = { outcome: 'ok', bytes: 0 }
-    this.#onTheWay.add(cancel)
+    let incoming: Incoming | null = null
     try {
-      const { answer, bytes } = await transport.post(
-        encodedOr(asks, limits.maxBytes),
-        cancel.signal,
-        maxAnswerBytes(methods, answerLimits),
-      )
+      incoming = transport.post(encodedOr(asks, limits.maxBytes), maxAnswerBytes(methods, answerLimits))
+      this.#watch(incoming, pieces)
+      const { answer, bytes } = await incoming.done
       report.bytes = bytes
       const answers = [...answersOf(asks, answer)]
-      await step('hub.answer', { priority, methods })
+      const answered = step('hub.answer', { priority, methods })
+      if (answered !== undefined) await answered
       for (const piece of pieces) piece.resolve(answers.splice(0, piece.asks.length))
     } catch (error) {
       report.outcome = outcomeOf(error)
       throw error
     } finally {
-      this.#onTheWay.delete(cancel)
+      if (incoming !== null) this.#onTheWay.delete(incoming)
       onRequest({ priority, methods, seconds: (performance.now() - begun) / 1000, ...report })
     }
+  }
+
+  /** It is broken off when nobody waits for any of it any more. */
+  #watch(incoming: Incoming, pieces: readonly Piece[]): void {
+    this.#onTheWay.add(incoming)
+    const settled = (): void => {
+      if (pieces.every((piece) => piece.settled)) incoming.cancel(GIVEN_UP)
+    }
+    for (const piece of pieces) piece.onSettled = settled
+    // While it waited for its turn.
+    settled()
+    if (this.#stopped.signal.aborted) incoming.cancel(this.#stopped.signal.reason)
   }
 
   #failed(batch: Batch, failure: RequestFailure): void {

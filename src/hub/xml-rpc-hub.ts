@@ -37,12 +37,19 @@ const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 4096
 /** A hub that is upgraded while we run shows its new arguments after so long. */
 const API_LIFETIME_MS = 3_600_000
 
+/** What the hub can do, asked for; `known` once it has been answered. */
+interface AskedApi {
+  readonly value: Promise<HubApi>
+  known?: HubApi
+  readonly expiresMs: number
+}
+
 /** Prod's hub over XML-RPC: batching, limits and adaptation to its version. See `Hub`. */
 export class XmlRpcHub implements Hub {
   readonly #transport: Transport
   readonly #dispatcher: Dispatcher
   readonly #limits: BatchLimits
-  #api: { readonly value: Promise<HubApi>; readonly expiresMs: number } | undefined
+  #api: AskedApi | undefined
 
   /** Connects on first use. Throws HUB_URL. */
   constructor(options: XmlRpcHubOptions) {
@@ -71,7 +78,7 @@ export class XmlRpcHub implements Hub {
 
   async read<const C extends readonly Call<unknown>[]>(calls: C, options: ReadOptions): Promise<Answers<C>> {
     const { signal } = options
-    const api = await unlessAborted(this.#hubApi(), signal)
+    const api = this.#knownApi() ?? (await unlessAborted(this.#hubApi(), signal))
     const plans = calls.map((call) => adaptCall(call, api))
     const asks = plans.filter((plan) => plan.kind === 'ask')
     const answers: CallAnswer[] = []
@@ -121,12 +128,23 @@ export class XmlRpcHub implements Hub {
     const known = this.#api
     if (known !== undefined && known.expiresMs > performance.now()) return known.value
     const value = this.#askApi()
-    const asked = { value, expiresMs: performance.now() + API_LIFETIME_MS }
+    const asked: AskedApi = { value, expiresMs: performance.now() + API_LIFETIME_MS }
     this.#api = asked
-    value.catch(() => {
-      if (this.#api === asked) this.#api = undefined
-    })
+    value.then(
+      (api) => {
+        asked.known = api
+      },
+      () => {
+        if (this.#api === asked) this.#api = undefined
+      },
+    )
     return value
+  }
+
+  /** What the hub can do, if that has been answered already: nearly always. */
+  #knownApi(): HubApi | undefined {
+    const api = this.#api
+    return api !== undefined && api.expiresMs > performance.now() ? api.known : undefined
   }
 
   async #askApi(): Promise<HubApi> {
