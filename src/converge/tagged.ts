@@ -132,7 +132,8 @@ export class TaggedConverger implements Converger<TaggedKey> {
 
   /**
    * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
-   * no second round. The tag's settings come last: if they are there, it was not its deletion that emptied the list.
+   * no second round. Where some are active the tag is there, in the same statement of the hub's; else its settings tell
+   * whether it was its deletion that emptied the list.
    */
   async #read(
     key: TaggedKey,
@@ -140,18 +141,14 @@ export class TaggedConverger implements Converger<TaggedKey> {
     options: Reads,
   ): Promise<{ readonly rows: readonly TagListingRow[]; readonly removed: Removed | null }> {
     const { hub } = this.#deps
-    if (!claim.expect.some((expectation) => expectation.claim === 'untagged')) {
-      const [shown] = await hub.read([listingIn(key, true)], options)
-      return { rows: shown.tag_listing, removed: null }
-    }
-    const [all, tag] = await hub.read([listingIn(key), settingsOf(key.tagId)], options)
-    return {
-      rows: all.tag_listing.filter((row) => row.revokeEvent === null),
-      removed: {
-        revoked: all.tag_listing.filter((row) => row.revokeEvent !== null),
-        tagIsThere: tag.tag_config.length > 0,
-      },
-    }
+    const withRevoked = claim.expect.some((expectation) => expectation.claim === 'untagged')
+    const [{ tag_listing: all }] = await hub.read([listingIn(key, withRevoked ? undefined : true)], options)
+    if (!withRevoked) return { rows: all, removed: null }
+    const rows = all.filter((row) => row.revokeEvent === null)
+    const revoked = all.filter((row) => row.revokeEvent !== null)
+    if (rows.length > 0) return { rows, removed: { revoked, tagIsThere: true } }
+    const [tag] = await hub.read([settingsOf(key.tagId)], options)
+    return { rows, removed: { revoked, tagIsThere: tag.tag_config.length > 0 } }
   }
 
   async #prove(
