@@ -1,7 +1,7 @@
 import type { Cell } from '../staging/cell.ts'
 import type { Tx } from '../staging/database.ts'
 import { owe } from '../staging/debt.ts'
-import { allocate, recordEventMap } from '../staging/events.ts'
+import { allocateAhead, recordEventMap } from '../staging/events.ts'
 import { createRows, lockActive, revokeRows, type VersionedRow } from '../staging/versioned.ts'
 import { TAG_SETTINGS, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Deps } from './deps.ts'
@@ -44,50 +44,51 @@ export interface Applied {
 
 /**
  * Writes ops in the caller's transaction: locks what will be revoked (one ordered NOWAIT statement a table), takes one fresh
- * event a slot, revokes, creates, notes the checkpoint of the key, and owes the repo race of the touched tags. All of it goes
- * to the server in two flights.
+ * event a slot, revokes, creates, notes the checkpoint of the key, and owes the repo race of the touched tags. No statement needs
+ * another one's answer, so all of it goes to the server at once.
  *
  * `prodEvent` is the newest event of the key in prod that is shown after this; null when it is not known. `whole` false: not
  * everything up to it is shown.
  */
-export async function applyOps(
+export function applyOps(
   tx: Tx,
   deps: Deps,
   ops: readonly Op[],
   about: { keyText: string; prodEvent: number | null; whole?: boolean; tagIds: readonly number[] },
-): Promise<Applied> {
+): Applied {
   if (ops.length === 0) return { rows: 0, written: Promise.resolve() }
   const { catalog, owner } = deps
   const tables = TABLE_ORDER.filter((table) => ops.some((op) => op.table === table))
   const slots = [...new Set(ops.map((op) => op.slot))].sort((a, b) => a - b)
-  const locked = tables.map(async (table) => {
-    const rows = ops.flatMap((op) => (op.kind === 'revoke' && op.table === table ? [op.row] : []))
-    if (rows.length > 0) await lockActive(tx, catalog, table, rows)
-  })
-  const [events] = await Promise.all([allocate(tx, slots.length), ...locked])
-  const eventOf = new Map(slots.map((slot, i) => [slot, events[i] as number]))
-  const at = (op: Op): number => eventOf.get(op.slot) as number
+  const placeOf = new Map(slots.map((slot, i) => [slot, i + 1]))
+  const at = (op: Op): number => placeOf.get(op.slot) as number
+  const of = <K extends Op['kind']>(kind: K, table: VersionedName) =>
+    ops.filter((op): op is Extract<Op, { kind: K }> => op.kind === kind && op.table === table)
 
   const writes: Promise<unknown>[] = []
   for (const table of tables) {
-    const revokes = ops.flatMap((op) =>
-      op.kind === 'revoke' && op.table === table ? [{ row: op.row, event: at(op) }] : [],
-    )
-    if (revokes.length > 0) writes.push(revokeRows(tx, catalog, table, revokes, owner.userId))
+    const rows = of('revoke', table).map(({ row }) => row)
+    if (rows.length > 0) writes.push(lockActive(tx, catalog, table, rows))
+  }
+  writes.push(allocateAhead(tx, slots.length))
+  for (const table of tables) {
+    const rows = of('revoke', table).map((op) => ({ row: op.row, event: at(op) }))
+    if (rows.length > 0)
+      writes.push(revokeRows(tx, catalog, table, rows, { revokerId: owner.userId, by: 'place' }))
   }
   for (const table of tables) {
-    const creates = ops.flatMap((op) =>
-      op.kind === 'create' && op.table === table
-        ? [{ cells: op.cells, event: at(op), creatorId: op.creatorId ?? owner.userId }]
-        : [],
-    )
-    if (creates.length > 0) writes.push(createRows(tx, catalog, table, creates, owner.userId))
+    const rows = of('create', table).map((op) => ({
+      cells: op.cells,
+      event: at(op),
+      creatorId: op.creatorId ?? owner.userId,
+    }))
+    if (rows.length > 0)
+      writes.push(createRows(tx, catalog, table, rows, { creatorId: owner.userId, by: 'place' }))
   }
   if (about.prodEvent !== null) {
     const { keyText, prodEvent, whole = true } = about
-    const stagingEvent = events.at(-1) as number
-    writes.push(recordEventMap(tx, keyText, [{ prodEvent, stagingEvent, whole }]))
+    writes.push(recordEventMap(tx, keyText, [{ prodEvent, stagingEvent: slots.length, whole }], 'place'))
   }
-  writes.push(owe(tx, { tagIds: about.tagIds, events }))
+  writes.push(owe(tx, { tagIds: about.tagIds, events: 'ahead' }))
   return { rows: ops.length, written: Promise.all(writes) }
 }

@@ -174,7 +174,7 @@ async function apply(
   const gate = await passGate(tx, difference, proofs ?? (() => null))
   const before = difference.before === undefined ? 0 : await difference.before(tx)
   const clashes = difference.clashes
-  const { rows, written } = await applyOps(tx, deps, gate.ops, {
+  const { rows, written } = applyOps(tx, deps, gate.ops, {
     keyText,
     prodEvent: gate.stopped === 0 ? newest(now.prodEvent, gate.prodEvent) : null,
     whole: now.whole !== false && clashes.every((clash) => clash.decision === 'prod-won'),

@@ -1,4 +1,5 @@
 import type { Sql } from '../staging/database.ts'
+import { holds } from '../staging/database-errors.ts'
 import { safeNumber } from './claim-row.ts'
 import { formatExpectations, parseExpectations, settleExpectations } from './expectations.ts'
 import { keyText } from './marking.ts'
@@ -64,13 +65,13 @@ export async function removeSettled(
   )
 }
 
-/** Divides by the rows that are gone: none fails the transaction (22012, division_by_zero). */
+/** No row that is gone fails the transaction. */
 const FENCE = `
 with gone as (
   delete from staging_sync.queue
    where key = $1 and token = $2 and generation = $3 and wakes = '{}' returning expect_dropped
 )
-select 1 / count(*) as done, max(expect_dropped) as dropped from gone`
+select ${holds('count(*) = 1')}, max(expect_dropped) as dropped from gone`
 
 /** Deletes the row of a claim that nobody waits for; fails the transaction when it is not as it was claimed. */
 export async function removeAtOnce(tx: Sql, claim: Claim): Promise<Settlement> {

@@ -50,6 +50,17 @@ const POOL_BUSY = 'timeout exceeded when trying to connect'
 /** Undefined table, column, schema: Koji's schema is being replaced or was upgraded. No key is to blame. */
 const SCHEMA_CODES = new Set(['42P01', '42703', '3F000'])
 
+/** `holds` failed: division_by_zero, which nothing else of ours can cause. */
+const NOT_HELD = '22012'
+
+/**
+ * SQL of a column that fails the statement, as AgainError ROW_CHANGED, unless the condition holds: for checks whose answers
+ * are not awaited before what follows is sent.
+ */
+export function holds(condition: string): string {
+  return `1 / (${condition})::int as holds`
+}
+
 /** What the caller does next with an error of pg. `statement` is its name. */
 export function classify(thrown: unknown, statement: string, poolIsFull = false): SyncError {
   if (thrown instanceof SyncError) return thrown
@@ -59,6 +70,12 @@ export function classify(thrown: unknown, statement: string, poolIsFull = false)
   const detail = { statement, sqlstate: code, table: error.table, constraint: error.constraint }
   if (AGAIN.has(code)) {
     return new AgainError('DATABASE_RACE', `${statement}: ${message}`, { detail, cause: thrown })
+  }
+  if (code === NOT_HELD) {
+    return new AgainError('ROW_CHANGED', `${statement}: rows changed since they were read`, {
+      detail,
+      cause: thrown,
+    })
   }
   if (SCHEMA_CODES.has(code)) {
     const what = `staging database: its schema changed under us: ${statement}: ${message}`

@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.ts'
 import type { Database, Sql, Tx } from './database.ts'
-import { allocate } from './events.ts'
+import { allocate, TAKEN_EVENTS } from './events.ts'
 
 /*
  * The repo race. A repo is made from an event; kojira and the hub later look for rows with higher events to see that
@@ -22,8 +22,8 @@ const MANUAL = 2
 export interface Owed {
   /** staging's ids of the tags whose rows were written */
   readonly tagIds: readonly number[]
-  /** the events that were taken for them, ascending */
-  readonly events: readonly number[]
+  /** the events that were taken for them, ascending; `ahead`: those of `allocateAhead` */
+  readonly events: readonly number[] | 'ahead'
 }
 
 /**
@@ -31,13 +31,15 @@ export interface Owed {
  * between ours, that is certain already: an earlier one of our events may have been the only one of a tag.
  */
 export async function owe(tx: Tx, { tagIds, events }: Owed): Promise<void> {
-  const [first, last] = [events[0], events.at(-1)]
-  if (tagIds.length === 0 || first === undefined || last === undefined) return
-  await tx.query(
-    'debt.owe',
-    'insert into staging_sync.debt (last_event, tag_ids, interleaved) values ($1, $2, $3)',
-    [last, [...new Set(tagIds)].sort((a, b) => a - b), last - first + 1 !== events.length],
-  )
+  if (tagIds.length === 0 || events.length === 0) return
+  const tags = [...new Set(tagIds)].sort((a, b) => a - b)
+  if (events === 'ahead') await tx.query('debt.owe.ahead', owing(TAKEN_EVENTS), [tags])
+  else await tx.query('debt.owe', owing('$2::bigint[]'), [tags, events])
+}
+
+function owing(events: string): string {
+  return `insert into staging_sync.debt (last_event, tag_ids, interleaved)
+    select e[cardinality(e)], $1, e[cardinality(e)] - e[1] + 1 <> cardinality(e) from (select ${events} as e) t`
 }
 
 /**

@@ -10,8 +10,8 @@ export interface EventPair {
 }
 
 /**
- * Takes fresh events, ascending, with the database's time of now. The same as Koji's get_event() (docs/schema.sql),
- * but as an insert: so the transaction knows that it changed something, and one statement makes them all.
+ * Takes fresh events, ascending, with the database's time of now. The same as Koji's get_event() (docs/schema.sql), all in
+ * one statement.
  */
 export async function allocate(tx: Tx, count: number): Promise<number[]> {
   if (count === 0) return []
@@ -23,6 +23,30 @@ export async function allocate(tx: Tx, count: number): Promise<number[]> {
   return rows.map(({ id }) => id).sort((a, b) => a - b)
 }
 
+/** How statements name events: by id, or by the place (1, 2, ...) among those that `allocateAhead` takes in the same transaction. */
+export type EventsBy = 'id' | 'place'
+
+/** `allocate` for statements that are sent along with it, and name the events by place since their ids are not known yet. */
+export async function allocateAhead(tx: Tx, count: number): Promise<void> {
+  await tx.query(
+    'events.allocate-ahead',
+    `with taken as (insert into events (time) select clock_timestamp() from generate_series(1, $1::int) returning id)
+     select set_config('${TAKEN}', array_agg(id order by id)::text, true) from taken`,
+    [count],
+  )
+}
+
+/** SQL of the event that the integer expression `named` names. */
+export function eventSql(named: string, by: EventsBy): string {
+  return by === 'id' ? named : `(${TAKEN_EVENTS})[${named}]::int`
+}
+
+/** The transaction's own setting that holds the events taken ahead. */
+const TAKEN = 'koji_staging_sync.events'
+
+/** SQL of the events taken ahead, ascending: an array of bigint. */
+export const TAKEN_EVENTS = `current_setting('${TAKEN}')::bigint[]`
+
 /** One fresh staging event per distinct prod event, in the same order. Take them late: others' repos wait for none. */
 export async function allocateEvents(tx: Tx, prodEvents: Iterable<number>): Promise<Map<number, number>> {
   const prod = [...new Set(prodEvents)].sort((a, b) => a - b)
@@ -30,13 +54,21 @@ export async function allocateEvents(tx: Tx, prodEvents: Iterable<number>): Prom
   return new Map(prod.map((event, index) => [event, staging[index] as number]))
 }
 
-/** Remembers which staging event stands for which prod event of a key (`formatKey`'s text). */
-export async function recordEventMap(tx: Tx, key: string, pairs: readonly EventPair[]): Promise<void> {
+/**
+ * Remembers which staging event stands for which prod event of a key (`formatKey`'s text). `by` place: `stagingEvent` is one of
+ * those taken ahead.
+ */
+export async function recordEventMap(
+  tx: Tx,
+  key: string,
+  pairs: readonly EventPair[],
+  by: EventsBy = 'id',
+): Promise<void> {
   if (pairs.length === 0) return
   await tx.query(
-    'events.map',
+    `events.map.${by}`,
     `insert into staging_sync.event_map (key, prod_event, staging_event, whole)
-     select $1, prod_event, staging_event, whole
+     select $1, prod_event, ${eventSql('staging_event', by)}, whole
        from unnest($2::bigint[], $3::bigint[], $4::boolean[]) as r(prod_event, staging_event, whole)
      on conflict (key, staging_event) do nothing`,
     [

@@ -50,20 +50,25 @@ export function recordset(
   }
 }
 
-/** Inserts rows, one statement per set of columns, all sent at once. Returns how many. Columns not named get their defaults. */
+/**
+ * Inserts rows, one statement per set of columns, all sent at once. Returns how many. Columns not named get their defaults.
+ * `written`: SQL, over the row `r`, of what is written instead of a column's cell.
+ */
 export async function insertRows(
   tx: Tx,
   catalog: Catalog,
   table: string,
   rows: readonly Row[],
+  written: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const inserts = [...groupByColumns(rows)].map(async ([names, group]) => {
     const set = recordset(catalog, table, names, group)
     if (set.columns.length === 0) return 0
     const list = set.columns.map(({ name }) => ident(name)).join(', ')
+    const values = set.columns.map(({ name }) => written[name] ?? ident(name)).join(', ')
     const inserted = await tx.query(
       `rows.insert.${table}`,
-      `insert into ${ident(table)} (${list}) select ${list} from ${set.from} returning 1`,
+      `insert into ${ident(table)} (${list}) select ${values} from ${set.from} returning 1`,
       [set.json],
       { prepare: false },
     )

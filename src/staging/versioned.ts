@@ -1,7 +1,8 @@
-import { AgainError } from '../errors.ts'
 import type { Catalog } from './catalog.ts'
 import type { Cell } from './cell.ts'
 import type { Sql, Tx } from './database.ts'
+import { holds } from './database-errors.ts'
+import { type EventsBy, eventSql } from './events.ts'
 import { ident, insertRows, joinOn, output, type Row, recordset, whereClause } from './rows.ts'
 import { VERSIONED, type VersionedName } from './versioned-tables.ts'
 
@@ -49,8 +50,8 @@ export function readLatestRevoked(
 }
 
 /**
- * Locks active rows in key order, in one statement that never waits, and verifies that they still are as they were
- * read. Nothing refers to versioned rows by foreign key, so `for update` hinders only who revokes them.
+ * Locks active rows in key order, in one statement that never waits, and verifies that they still are as they were read: its
+ * answer need not be awaited. Nothing refers to versioned rows by foreign key, so `for update` hinders only who revokes them.
  *
  * Throws AgainError: DATABASE_RACE (somebody holds one), ROW_CHANGED (revoked or replaced meanwhile).
  */
@@ -61,28 +62,40 @@ export async function lockActive(
   rows: readonly VersionedRow[],
 ): Promise<void> {
   if (rows.length === 0) return
+  const { key, values } = VERSIONED[table]
   const identity = identityOf(table)
-  const set = recordset(catalog, table, identity, rows.map(identify))
-  const order = VERSIONED[table].key.map((name) => `t.${ident(name)}`).join(', ')
-  const found = await tx.query<Record<string, unknown>>(
+  const set = recordset(
+    catalog,
+    table,
+    [...identity, ...values, 'creator_id'],
+    rows.map((row) => ({ ...identify(row), creator_id: row.creatorId })),
+  )
+  const same = set.columns.map(
+    ({ name }) =>
+      `t.${ident(name)} ${identity.includes(name) ? '=' : 'is not distinct from'} r.${ident(name)}`,
+  )
+  const order = key.map((name) => `t.${ident(name)}`).join(', ')
+  await tx.query(
     `versioned.lock.${table}`,
-    `select ${selectList(catalog, table)} from ${ident(table)} t join ${set.from} on ${joinOn(identity)}
-      where t.active order by ${order} for update of t nowait`,
+    `with locked as materialized (
+       select 1 from ${ident(table)} t join ${set.from} on ${same.join(' and ')}
+        where t.active order by ${order} for update of t nowait)
+     select ${holds(`count(*) = ${rows.length}`)} from locked`,
     [set.json],
     { prepare: false },
   )
-  const now = new Set(found.map((row) => fingerprint(table, toVersioned(row))))
-  const changed = rows.filter((row) => !now.has(fingerprint(table, row)))
-  if (changed.length > 0) throw rowChanged(table, changed.length)
 }
 
-/** Revokes active rows, each at its event. Lock them first. Throws AgainError ROW_CHANGED if one is not active. */
+/**
+ * Revokes active rows, each at its event. Lock them first. Throws AgainError ROW_CHANGED if one is not active; the answer need
+ * not be awaited.
+ */
 export async function revokeRows(
   tx: Tx,
   catalog: Catalog,
   table: VersionedName,
   rows: readonly { readonly row: VersionedRow; readonly event: number }[],
-  revokerId: number,
+  { revokerId, by = 'id' }: { readonly revokerId: number; readonly by?: EventsBy },
 ): Promise<void> {
   if (rows.length === 0) return
   const identity = identityOf(table)
@@ -92,14 +105,16 @@ export async function revokeRows(
     [...identity, 'revoke_event', 'revoker_id'],
     rows.map(({ row, event }) => ({ ...identify(row), revoke_event: event, revoker_id: revokerId })),
   )
-  const revoked = await tx.query(
+  await tx.query(
     `versioned.revoke.${table}`,
-    `update ${ident(table)} t set revoke_event = r.revoke_event, revoker_id = r.revoker_id, active = null
-       from ${set.from} where ${joinOn(identity)} and t.active returning 1`,
+    `with revoked as (
+       update ${ident(table)} t
+          set revoke_event = ${eventSql('r.revoke_event', by)}, revoker_id = r.revoker_id, active = null
+         from ${set.from} where ${joinOn(identity)} and t.active returning 1)
+     select ${holds(`count(*) = ${rows.length}`)} from revoked`,
     [set.json],
     { prepare: false },
   )
-  if (revoked.length !== rows.length) throw rowChanged(table, rows.length - revoked.length)
 }
 
 /**
@@ -113,7 +128,7 @@ export async function createRows(
   catalog: Catalog,
   table: VersionedName,
   rows: readonly { readonly cells: Row; readonly event: number; readonly creatorId?: number }[],
-  creatorId: number,
+  { creatorId, by = 'id' }: { readonly creatorId: number; readonly by?: EventsBy },
 ): Promise<void> {
   await insertRows(
     tx,
@@ -125,6 +140,7 @@ export async function createRows(
       creator_id: row.creatorId ?? creatorId,
       active: true,
     })),
+    { create_event: eventSql('r.create_event', by) },
   )
 }
 
@@ -170,19 +186,4 @@ function identityOf(table: VersionedName): string[] {
 
 function identify(row: VersionedRow): Row {
   return { ...row.cells, create_event: row.createEvent }
-}
-
-function fingerprint(table: VersionedName, row: VersionedRow): string {
-  const { key, values } = VERSIONED[table]
-  return JSON.stringify([
-    row.createEvent,
-    row.creatorId,
-    ...[...key, ...values].map((name) => row.cells[name] ?? null),
-  ])
-}
-
-function rowChanged(table: string, count: number): AgainError {
-  return new AgainError('ROW_CHANGED', `${table}: ${count} rows changed since they were read`, {
-    detail: { table, count },
-  })
 }

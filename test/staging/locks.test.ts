@@ -26,7 +26,7 @@ describe('beside a transaction of the hub', () => {
         cells: { tag_id: 1, build_id },
         event: events[i] as number,
       }))
-      await createRows(tx, catalog, 'tag_listing', taggings, userId)
+      await createRows(tx, catalog, 'tag_listing', taggings, { creatorId: userId })
     })
     rows = await readActive(database, catalog, 'tag_listing', { tag_id: 1 })
   })
@@ -70,7 +70,7 @@ describe('beside a transaction of the hub', () => {
       hubWaits = hub.query(revoke, [first])
       const [event] = await allocate(tx, 1)
       const cells = { tag_id: 2, build_id: first as number }
-      await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], userId)
+      await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], { creatorId: userId })
     })
     await expect(ours).rejects.toMatchObject({ code: 'DATABASE_RACE', detail: { sqlstate: '55P03' } })
     await hubWaits
@@ -97,7 +97,7 @@ describe('beside a transaction of the hub', () => {
       const [event] = await allocate(tx, 1)
       expect(await run(tx, 'show lock_timeout')).toEqual([{ lock_timeout: '10ms' }])
       const cells = { tag_id: 4, build_id: first as number }
-      await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], userId)
+      await createRows(tx, catalog, 'tag_listing', [{ cells, event: event as number }], { creatorId: userId })
     })
     await expect(ours).rejects.toMatchObject({ code: 'DATABASE_RACE', detail: { sqlstate: '55P03' } })
     await hubWaits
@@ -146,7 +146,7 @@ describe('beside a transaction of the hub', () => {
         catalog,
         'tag_listing',
         rows.map((row) => ({ row, event: 1 })),
-        userId,
+        { revokerId: userId },
       )
     })
     await expect(late).rejects.toMatchObject({ code: 'ROW_CHANGED' })

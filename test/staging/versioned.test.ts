@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgainError } from '../../src/errors.ts'
 import type { Cell } from '../../src/staging/cell.ts'
-import { allocate } from '../../src/staging/events.ts'
+import { allocate, allocateAhead } from '../../src/staging/events.ts'
 import {
   createRows,
   lockActive,
   readActive,
   readLatestRevoked,
   revokeRows,
+  type VersionedRow,
 } from '../../src/staging/versioned.ts'
 import { VERSIONED, type VersionedName } from '../../src/staging/versioned-tables.ts'
 import { kojiVersions } from '../support/koji-schema.ts'
@@ -155,7 +156,7 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
         catalog,
         table,
         wanted.map((cells, i) => ({ cells, event: taken[i] as number })),
-        userId,
+        { creatorId: userId },
       )
       return taken
     })
@@ -176,9 +177,11 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
     await database.transaction('t', async (tx) => {
       await lockActive(tx, catalog, table, active)
       const [event] = await allocate(tx, 1)
-      await revokeRows(tx, catalog, table, [{ row: first, event: event as number }], userId)
+      await revokeRows(tx, catalog, table, [{ row: first, event: event as number }], { revokerId: userId })
       // In one event, as a retag does.
-      await createRows(tx, catalog, table, [{ cells: first.cells, event: event as number }], userId)
+      await createRows(tx, catalog, table, [{ cells: first.cells, event: event as number }], {
+        creatorId: userId,
+      })
     })
     const key = Object.fromEntries(VERSIONED[table].key.map((name) => [name, first.cells[name] ?? null]))
     const [revoked, ...others] = await readLatestRevoked(database, catalog, table, key)
@@ -192,8 +195,68 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
       database.transaction('t', (tx) => lockActive(tx, catalog, table, [first])),
     ).rejects.toMatchObject({ code: 'ROW_CHANGED' })
     await expect(
-      database.transaction('t', (tx) => revokeRows(tx, catalog, table, [{ row: first, event: 1 }], userId)),
+      database.transaction('t', (tx) =>
+        revokeRows(tx, catalog, table, [{ row: first, event: 1 }], { revokerId: userId }),
+      ),
     ).rejects.toBeInstanceOf(AgainError)
+  })
+
+  it('names events by their place before their ids are known', async () => {
+    const { database, catalog, userId } = world
+    const key = { tag_id: 2, key: 'placed' }
+    await database.transaction('t', async (tx) => {
+      const [event] = await allocate(tx, 1)
+      const rows = [{ cells: { ...key, value: '1' }, event: event as number }]
+      await createRows(tx, catalog, 'tag_extra', rows, { creatorId: userId })
+    })
+    const [first] = await readActive(database, catalog, 'tag_extra', key)
+    if (first === undefined) throw new Error('no row')
+    await database.transaction('t', async (tx) => {
+      const changed = { cells: { ...key, value: '2' }, event: 2 }
+      const other = { cells: { tag_id: 2, key: 'placed too', value: '3' }, event: 1 }
+      await Promise.all([
+        lockActive(tx, catalog, 'tag_extra', [first]),
+        allocateAhead(tx, 2),
+        revokeRows(tx, catalog, 'tag_extra', [{ row: first, event: 1 }], { revokerId: userId, by: 'place' }),
+        createRows(tx, catalog, 'tag_extra', [changed, other], { creatorId: userId, by: 'place' }),
+      ])
+    })
+    const [revoked] = await readLatestRevoked(database, catalog, 'tag_extra', key)
+    const event = revoked?.revokeEvent as number
+    expect(event).toBeGreaterThan(first.createEvent)
+    expect(await readActive(database, catalog, 'tag_extra', { tag_id: 2 })).toMatchObject([
+      { cells: { key: 'placed', value: '2' }, createEvent: event + 1 },
+      { cells: { key: 'placed too', value: '3' }, createEvent: event },
+    ])
+    await run(
+      database,
+      `update tag_extra set active = null, revoke_event = create_event, revoker_id = creator_id where tag_id = 2 and active`,
+    )
+  })
+
+  it('refuses to lock a row whose cells are not as they were read', async () => {
+    const { database, catalog, userId } = world
+    const key = { tag_id: 2, key: 'read' }
+    await database.transaction('t', async (tx) => {
+      const [event] = await allocate(tx, 1)
+      const rows = [{ cells: { ...key, value: null }, event: event as number }]
+      await createRows(tx, catalog, 'tag_extra', rows, { creatorId: userId })
+    })
+    const [row] = await readActive(database, catalog, 'tag_extra', key)
+    if (row === undefined) throw new Error('no row')
+    const lock = (read: VersionedRow) =>
+      database.transaction('t', (tx) => lockActive(tx, catalog, 'tag_extra', [read]))
+    await lock(row)
+    await expect(lock({ ...row, cells: { ...row.cells, value: 'x' } })).rejects.toMatchObject({
+      code: 'ROW_CHANGED',
+    })
+    await expect(lock({ ...row, creatorId: row.creatorId + 1 })).rejects.toMatchObject({
+      code: 'ROW_CHANGED',
+    })
+    await run(
+      database,
+      `update tag_extra set active = null, revoke_event = create_event, revoker_id = creator_id where tag_id = 2 and active`,
+    )
   })
 
   it('tells of an active row in the way as a race, and creates with the creator that a row names', async () => {
@@ -202,13 +265,15 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
     const cells = { tag_id: 2, key: 'k', value: '1' }
     await database.transaction('t', async (tx) => {
       const [event] = await allocate(tx, 1)
-      await createRows(tx, catalog, 'tag_extra', [{ cells, event: event as number, creatorId: 55 }], userId)
+      await createRows(tx, catalog, 'tag_extra', [{ cells, event: event as number, creatorId: 55 }], {
+        creatorId: userId,
+      })
     })
     expect(await readActive(database, catalog, 'tag_extra', { tag_id: 2 })).toMatchObject([{ creatorId: 55 }])
     await expect(
       database.transaction('t', async (tx) => {
         const [event] = await allocate(tx, 1)
-        await createRows(tx, catalog, 'tag_extra', [{ cells, event: event as number }], userId)
+        await createRows(tx, catalog, 'tag_extra', [{ cells, event: event as number }], { creatorId: userId })
       }),
     ).rejects.toMatchObject({ code: 'DATABASE_RACE' })
   })
@@ -218,7 +283,9 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
     const cells = { tag_id: 2, external_repo_id: 1, priority: 9, merge_mode: 'koji', arches: 'x86_64' }
     const creating = database.transaction('t', async (tx) => {
       const [event] = await allocate(tx, 1)
-      await createRows(tx, catalog, 'tag_external_repos', [{ cells, event: event as number }], userId)
+      await createRows(tx, catalog, 'tag_external_repos', [{ cells, event: event as number }], {
+        creatorId: userId,
+      })
     })
     if (koji === '1.21.0') {
       await expect(creating).rejects.toMatchObject({
