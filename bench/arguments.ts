@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 /** The measurements, in the order in which they run. */
-const PARTS = ['decoder', 'verify', 'queue', 'calls', 'latency', 'burst', 'reconcile'] as const
+const PARTS = ['decoder', 'verify', 'queue', 'calls', 'copy', 'latency', 'burst', 'reconcile'] as const
 type Part = (typeof PARTS)[number]
 
 export interface Arguments {

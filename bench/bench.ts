@@ -4,9 +4,11 @@ import { startBus } from '../test/sim/bus-publisher.ts'
 import { type Arguments, readArguments, USAGE } from './arguments.ts'
 import { measureBurst } from './burst.ts'
 import { measureCalls } from './calls.ts'
+import { measureCopy } from './copy.ts'
 import { startDaemon } from './daemon.ts'
 import { measureDecoder } from './decoder.ts'
 import { measureLatency } from './latency.ts'
+import { measurePlacing } from './placing.ts'
 import { measureQueue } from './queue.ts'
 import { measureReconcile } from './reconcile-measure.ts'
 import { machine, printResults, type Result, writeResults } from './results.ts'
@@ -19,6 +21,7 @@ async function measure(args: Arguments): Promise<Result[]> {
   if (has('decoder')) results.push(...(await measureDecoder()))
   if (has('verify')) results.push(...(await measureVerify()))
   if (has('queue')) results.push(...(await measureQueue()))
+  if (has('copy')) results.push(...(await measureCopy()), ...(await measurePlacing()))
   if (has('reconcile'))
     results.push(
       ...(await measureReconcile({ builds: 20_000, snapshotBuilds: 2_000, profileDir: args.profileDir })),

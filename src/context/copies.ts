@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
 import { compilePatterns } from '../model/pattern.ts'
-import type { Step } from '../step.ts'
+import { noStep, type Step } from '../step.ts'
 import { Transfers } from '../storage/copy-limits.ts'
 import { MountSource } from '../storage/copy-mount.ts'
 import { CopyPlacement } from '../storage/copy-placement.ts'
@@ -10,9 +10,13 @@ import { PackageServer } from '../storage/fetch-server.ts'
 import { HttpSource } from '../storage/fetch-source.ts'
 import { InPlacePlacement } from '../storage/in-place.ts'
 import type { Placement } from '../storage/placement.ts'
+import { SteppedCopier, ThreadCrew } from '../storage/small-crew.ts'
 
 /** Waits before a transfer that broke off is taken up again. */
 const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
+
+/** They mostly wait for the disk, or for prod's file server. */
+const MAX_THREADS = 4
 
 /** The placements that bring bytes, where they can: from the mount, else over HTTP. Throws ConfigError CA_FILE_UNREADABLE. */
 export function createCopies(config: Config, step: Step): Placement[] {
@@ -26,6 +30,8 @@ export function createCopies(config: Config, step: Step): Placement[] {
     linkTarget: prod.linkTarget ?? prod.topdir,
     take: { arches: arches.includes('*') ? null : compilePatterns(arches), signedKeys, sigcache, logs },
     transfers: new Transfers({ bytesPerSecond: copy.bytesPerSecond, openTransfers: copy.openTransfers }),
+    small:
+      step === noStep ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers)) : new SteppedCopier(step),
     sharing: { reflink: copy.reflink, hardlink: copy.hardlink },
     fsync,
     reserveBytes,

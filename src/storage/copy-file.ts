@@ -5,6 +5,7 @@ import type { OpenFile } from './copy-source.ts'
 import { ownerError } from './directory.ts'
 import { isErrno } from './errno.ts'
 import type { At } from './files.ts'
+import type { SmallCopier } from './small-crew.ts'
 import { type Expected, Verifier } from './verify-bytes.ts'
 
 /** Owner, group and permission bits of what is written, and the device that it is written to. */
@@ -20,6 +21,8 @@ export interface CopyOptions {
   /** reads back what was written by sharing */
   readonly reader: BytesReader
   readonly transfers: Transfers
+  /** brings small files of a mount, many at once */
+  readonly small: SmallCopier
   readonly sharing: Sharing
   readonly fsync: boolean
 }
@@ -123,11 +126,26 @@ async function give(
   try {
     await writer.fchown(handle, to.shown, Number(owner.uid), Number(owner.gid))
   } catch (error) {
-    if (!isErrno(error, 'EPERM')) throw error
-    // The hub only reads these files, and deletes by what it may do in the directory.
-    if (uid !== owner.uid && (owner.fileMode & 0o044) === 0) throw ownerError(to.shown, owner.uid, error)
+    assertOwned(error, to.shown, uid, owner)
   }
 }
+
+/**
+ * After a file could not be given away: the hub only reads these files, and deletes by what it may do in the directory. Throws KeyError
+ * STORAGE_OWNER where it could not even read; what else it was given.
+ */
+export function assertOwned(
+  error: unknown,
+  shown: string,
+  uid: bigint,
+  owner: Pick<Ownership, 'uid' | 'fileMode'>,
+): void {
+  if (!isErrno(error, 'EPERM')) throw error
+  if (uid !== owner.uid && (owner.fileMode & 0o044) === 0) throw ownerError(shown, owner.uid, error)
+}
+
+/** What a file system says that does not share blocks. */
+export const CANNOT_CLONE = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EBADF'] as const
 
 /** False: this file system does not share blocks; nothing was made. */
 async function cloneTo(
@@ -145,7 +163,7 @@ async function cloneTo(
   } catch (error) {
     // It makes the file before it finds out.
     await writer.unlink(to).catch(() => {})
-    if (!isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY', 'EBADF')) throw error
+    if (!isErrno(error, ...CANNOT_CLONE)) throw error
     sharing.unshared.add(pair)
     return false
   }

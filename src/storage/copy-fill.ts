@@ -1,4 +1,5 @@
 import { KeyError } from '../errors.ts'
+import { bringSmall, type Each } from './copy-batches.ts'
 import type { CopyOptions, Ownership, Written } from './copy-file.ts'
 import { copyFileTo, judge, writeTo } from './copy-file.ts'
 import { MANIFEST, type Manifest, type ManifestEntry } from './copy-manifest.ts'
@@ -37,8 +38,8 @@ export async function fill(filling: Filling): Promise<Record<string, ManifestEnt
   const subdirectories = new Subdirectories(bytes)
   const files = new Map<string, ManifestEntry>(Object.entries(filling.before?.files ?? {}))
   const fail = { first: null as unknown, failed: false }
-  const each = async <T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> => {
-    const guarded = async (one: T): Promise<void> => {
+  const each: Each = async (all, work) => {
+    const guarded = async (one: (typeof all)[number]): Promise<void> => {
       if (fail.failed) return
       await work(one).catch((error: unknown) => {
         if (!fail.failed) fail.first = error
@@ -56,22 +57,22 @@ export async function fill(filling: Filling): Promise<Record<string, ManifestEnt
     }
     if (one.subdirectory) assertSome(filling, one, files)
   }
-  await each(
-    wanted.filter(({ parts }) => parts === null),
-    bring,
-  )
+  const plain = wanted.filter(({ parts }) => parts === null)
+  await each(await bringSmall(filling, plain, files, each), bring)
   await each(
     wanted.filter(({ parts }) => parts !== null),
     bring,
   )
   const named = new Set(files.keys())
-  const others = (await bytes.list([], MAX_OTHERS)).filter((path) => isOther(path, take, named))
-  await each(others, async (path) => {
-    const one: Wanted = { path, expected: UNKNOWN, immutable: false, subdirectory: false, parts: null }
+  const others = (await bytes.list([], MAX_OTHERS))
+    .filter((path) => isOther(path, take, named))
+    .map((path): Wanted => ({ path, expected: UNKNOWN, immutable: false, subdirectory: false, parts: null }))
+  await each(await bringSmall(filling, others, files, each), async (one) => {
     const entry = await bringOne(filling, one, true)
-    if (entry !== null) files.set(path.join('/'), entry)
+    if (entry !== null) files.set(one.path.join('/'), entry)
   })
-  return Object.fromEntries(files)
+  // In one order, whichever came first.
+  return Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Logs, metadata, the checksums beside maven's files; not what rows decide about. */
@@ -208,12 +209,11 @@ async function judgeStanding(
 
 /** Under another name first. */
 async function renamed(
-  { options, tree }: Filling,
+  { options }: Filling,
   directory: Directory,
   name: string,
   put: (to: At) => Promise<Written>,
 ): Promise<Written> {
-  void tree
   const temporary = directory.at(temporaryName(name))
   try {
     const written = await put({ path: temporary.path, shown: directory.at(name).shown })

@@ -37,10 +37,11 @@ export class CopyGround {
       throw meaningOf(error)
     })
     try {
-      const path = `${await this.root()}/${PROBE}`
+      const root = await this.root()
+      const path = `${root}/${PROBE}`
       await this.writer.mkdir({ path, shown: path }, 0o700)
       await this.writer.rmdir({ path, shown: path })
-      await this.withRoom(0, async () => {})
+      await this.withRoom(root, 0, async () => {})
     } catch (error) {
       const meaning = named(meaningOf(error))
       // Another daemon probes at the same moment: then it can be written to.
@@ -61,10 +62,9 @@ export class CopyGround {
     throw new OutageError('storage', 'STORAGE_DISK', text, { detail: { path: stagingTopdir } })
   }
 
-  /** Runs `work`, which writes so many bytes, where the reserve stays free. Throws OutageError STORAGE_NO_SPACE. */
-  async withRoom<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+  /** Runs `work`, which writes so many bytes below the root, where the reserve stays free. Throws OutageError STORAGE_NO_SPACE. */
+  async withRoom<T>(root: string, bytes: number, work: () => Promise<T>): Promise<T> {
     const { reserveBytes } = this.#options
-    const root = await this.root()
     const { bavail, bsize } = await this.writer.statfs(root)
     const freeBytes = bavail * bsize
     if (freeBytes - this.#promised - bytes < reserveBytes) {

@@ -11,8 +11,9 @@ import {
 } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { BytesReader } from './copy-calls.ts'
-import type { BuildBytes, BytesSource, OpenFile } from './copy-source.ts'
+import type { BuildBytes, BytesSource, OpenFile, SourceDirectory } from './copy-source.ts'
 import { isErrno, orNull } from './errno.ts'
+import type { EntryKind } from './files.ts'
 import { findSource, isWithin } from './prod-source.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -87,7 +88,7 @@ class MountedBuild implements BuildBytes {
         throw new KeyError('STORAGE_NO_FILE', `${shown} is no plain file`, { detail: { path: shown } })
       // The handle's own path, from the kernel: where all links on the way have led.
       const realPath = await this.#files.readlink({ path: `/proc/self/fd/${handle.fd}`, shown })
-      if (!this.#inside.some((top) => isWithin(realPath, top)))
+      if (!this.#isInside(realPath))
         throw new KeyError(
           'STORAGE_SOURCE_OUTSIDE',
           `${shown} is really ${realPath}, outside of prod's tree`,
@@ -102,17 +103,38 @@ class MountedBuild implements BuildBytes {
     }
   }
 
+  async directory(names: readonly string[]): Promise<SourceDirectory | null> {
+    const shown = [this.shown, ...names].join('/')
+    const handle = await this.#openOrNull(shown)
+    if (handle === null) return null
+    try {
+      const stat = await this.#files.fstat(handle, shown)
+      const path = `/proc/self/fd/${handle.fd}`
+      if (stat.isDirectory() && this.#isInside(await this.#files.readlink({ path, shown })))
+        return {
+          at: (name) => ({ path: `${path}/${name}`, shown: `${shown}/${name}` }),
+          device: stat.dev,
+          close: () => handle.close(),
+        }
+      await handle.close()
+      return null
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
   /** Links are not followed, and names that are no names left out. */
   async list(names: readonly string[], limit: number): Promise<readonly (readonly string[])[]> {
     const found: (readonly string[])[] = []
     const walk = async (at: readonly string[]): Promise<void> => {
       const path = [this.shown, ...at].join('/')
-      for (const name of (await orNull(this.#files.list(path, limit))) ?? []) {
+      for (const { name, kind } of (await orNull(this.#files.entries(path, limit))) ?? []) {
         if (found.length >= limit) return
         if (!isName(name)) continue
-        const stat = await orNull(this.#files.lstat(`${path}/${name}`))
-        if (stat?.isFile() === true) found.push([...at, name])
-        else if (stat?.isDirectory() === true && at.length < MAX_DEPTH) await walk([...at, name])
+        const known = kind ?? (await this.#kindOf(`${path}/${name}`))
+        if (known === 'file') found.push([...at, name])
+        else if (known === 'directory' && at.length < MAX_DEPTH) await walk([...at, name])
       }
     }
     const top = await orNull(this.#files.lstat([this.shown, ...names].join('/')))
@@ -121,6 +143,17 @@ class MountedBuild implements BuildBytes {
   }
 
   async close(): Promise<void> {}
+
+  /** Where the directory does not tell. */
+  async #kindOf(path: string): Promise<EntryKind> {
+    const stat = await orNull(this.#files.lstat(path))
+    if (stat?.isFile() === true) return 'file'
+    return stat?.isDirectory() === true ? 'directory' : 'other'
+  }
+
+  #isInside(realPath: string): boolean {
+    return this.#inside.some((top) => isWithin(realPath, top))
+  }
 
   async #openOrNull(path: string): Promise<FileHandle | null> {
     try {

@@ -16,6 +16,7 @@ import { orNull } from './errno.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
+import type { SmallCopier } from './small-crew.ts'
 import { Turns } from './work.ts'
 
 export interface CopyPlacementOptions {
@@ -25,6 +26,8 @@ export interface CopyPlacementOptions {
   readonly linkTarget: string | null
   readonly take: Take
   readonly transfers: Transfers
+  /** Who copies small files of a mount: threads, unless each call has to pass the step seam. */
+  readonly small: SmallCopier
   readonly sharing: Omit<Sharing, 'unshared'>
   /** true: files and rows outlive a loss of power alike */
   readonly fsync: boolean
@@ -63,6 +66,7 @@ export class CopyPlacement implements Placement {
         writer: this.ground.writer,
         reader: this.ground.reader,
         transfers: options.transfers,
+        small: options.small,
         sharing: { ...options.sharing, unshared: new Set() },
         fsync: options.fsync,
       },
@@ -98,7 +102,7 @@ export class CopyPlacement implements Placement {
           const rpm = parts?.signature.rpm
           return sum + Number(expected.size ?? rpm?.size ?? 0)
         }, 0)
-        await this.ground.withRoom(needed, () => writeBuild(this.#writing, root, place, build, bytes))
+        await this.ground.withRoom(root, needed, () => writeBuild(this.#writing, root, place, build, bytes))
       } finally {
         await bytes.close()
       }

@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import type { BuildPlace } from '../model/paths.ts'
+import type { At } from './files.ts'
 
 /** A file of prod's, open to be read once, in order. */
 export interface OpenFile {
@@ -26,6 +27,14 @@ export interface BytesSource {
   build(place: BuildPlace): Promise<BuildBytes | null>
 }
 
+/** An open directory of prod's that was seen to lie inside of its tree; the caller closes it. */
+export interface SourceDirectory {
+  /** a file in it: its path by the handle */
+  at(name: string): At
+  readonly device: bigint
+  close(): Promise<void>
+}
+
 /** One build's directory there. */
 export interface BuildBytes {
   /** how to name it in errors */
@@ -34,6 +43,10 @@ export interface BuildBytes {
   readonly inodes: ReadonlySet<string>
   /** Null: no such file. Throws KeyError STORAGE_SOURCE_OUTSIDE, STORAGE_NO_FILE for what is no file of the build. */
   open(path: readonly string[]): Promise<OpenFile | null>
+  /**
+   * One of its directories, to open files in by its handle. Null: the bytes are on no disk of ours, or it is to be looked at file by file.
+   */
+  directory(path: readonly string[]): Promise<SourceDirectory | null>
   /** Paths of the plain files below a directory, at most `limit`; empty where none, or where that cannot be asked. */
   list(path: readonly string[], limit: number): Promise<readonly (readonly string[])[]>
   close(): Promise<void>

@@ -48,6 +48,10 @@ class ServedBuild implements BuildBytes {
     }
   }
 
+  async directory(): Promise<null> {
+    return null
+  }
+
   async list(path: readonly string[]): Promise<readonly (readonly string[])[]> {
     return path.length === 0 ? [['metadata.json']] : []
   }

@@ -1,4 +1,4 @@
-import { type BigIntStats, constants, type StatsFs } from 'node:fs'
+import { type BigIntStats, constants, type Dirent, type StatsFs } from 'node:fs'
 import {
   access,
   chmod,
@@ -31,6 +31,9 @@ export interface At {
   readonly path: string
   readonly shown: string
 }
+
+/** What a name in a directory stands for; a link is never followed. */
+export type EntryKind = 'file' | 'directory' | 'other'
 
 /** Calls that look at a tree and change nothing: all that prod's tree ever gets. Each passes the step seam. */
 export class TreeReader {
@@ -81,6 +84,18 @@ export class TreeReader {
         if (names.length >= limit) break
       }
       return names
+    })
+  }
+
+  /** The same with what each is, as the directory tells it: `null` where it does not. */
+  entries(at: At | string, limit: number): Promise<{ name: string; kind: EntryKind | null }[]> {
+    return this.call('list', at, async (path) => {
+      const found: { name: string; kind: EntryKind | null }[] = []
+      for await (const entry of await opendir(path, { bufferSize: 256 })) {
+        found.push({ name: entry.name, kind: kindOf(entry) })
+        if (found.length >= limit) break
+      }
+      return found
     })
   }
 
@@ -140,4 +155,11 @@ export class TreeWriter extends TreeReader {
   sync(handle: FileHandle, shown: string): Promise<void> {
     return this.call('sync', shown, () => handle.sync())
   }
+}
+
+function kindOf(entry: Dirent): EntryKind | null {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  const known = entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket() || entry.isBlockDevice()
+  return known || entry.isCharacterDevice() ? 'other' : null
 }

@@ -107,20 +107,26 @@ export class Verifier {
     this.#headBytes += chunk.length
     if (this.#expected.isSignature === true && this.#headBytes > MAX_SIGNATURE_BYTES)
       throw notRpm(this.#path, 'a signature header is not so long')
-    if (this.#expected.isSignature === true || this.#headBytes < RPM_START_BYTES) return
+    if (this.#expected.isSignature === true || this.#headBytes < RPM_START_BYTES) return this.#keepHead(chunk)
     if (this.#span === null) {
       // Once: what follows may come in many pieces.
-      this.#head = [Buffer.concat(this.#head ?? [])]
+      this.#head = [joined(this.#head ?? [])]
       this.#span = signatureSpan(this.#path, this.#head[0] as Buffer)
     }
-    if (this.#headBytes < this.#span.end) return
-    const head = Buffer.concat(this.#head ?? [])
+    if (this.#headBytes < this.#span.end) return this.#keepHead(chunk)
+    const head = joined(this.#head ?? [])
     this.#head = null
     const signature = head.subarray(this.#span.start, this.#span.end)
     this.#compare('payloadhash', this.#expected.payloadhash, sigmd5Of(signature) ?? 'none')
     if (this.#expected.sighash !== null)
       this.#compare('sighash', this.#expected.sighash, createHash('md5').update(signature).digest('hex'))
     this.#rest?.update(head.subarray(this.#span.end))
+  }
+
+  /** The piece is asked for again when the next one has taken its place in memory. */
+  #keepHead(chunk: Buffer): void {
+    const head = this.#head ?? []
+    if (head.at(-1)?.buffer === chunk.buffer) head[head.length - 1] = Buffer.from(head.at(-1) as Buffer)
   }
 
   #compare(digest: string, expected: string | null, found: string): void {
@@ -136,4 +142,9 @@ export class Verifier {
     const text = `${path} has another size than prod's hub says: expected ${expected} bytes, found ${found}`
     return new KeyError('STORAGE_WRONG_SIZE', text, { detail: { path, expected, found } })
   }
+}
+
+/** A file that came in one piece is not copied for it. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
 }

@@ -21,6 +21,9 @@ export class Work {
   readonly #prod: ReadonlySet<string>
   readonly #turns: Turns
   readonly #opened: Directory[] = []
+  /** those in which more is made, by their names */
+  readonly #known = new Map<string, Directory>()
+  #walks = false
   readonly #undo: (() => Promise<unknown>)[] = []
 
   /** `root` is the real path of staging's tree. */
@@ -36,20 +39,35 @@ export class Work {
    * STORAGE_INSIDE_PROD where prod's tree is mounted within staging's.
    */
   async directory(names: readonly string[]): Promise<Directory> {
-    const there = await Directory.open(this.#files, this.#root, names)
-    if (there !== null) return this.#keep(there)
+    const known = this.#known.get(names.join('/'))
+    if (known !== undefined) return known
+    // What stands is opened at once; from the first one that does not, one in the other.
+    if (!this.#walks) {
+      const there = await Directory.open(this.#files, this.#root, names)
+      if (there !== null) return this.#keep(there, names)
+      this.#walks = true
+    }
     const name = names.at(-1)
-    // The root itself is never made: a missing one is a disk that is not mounted.
-    if (name === undefined) throw new Error('unreachable: the root was looked at before')
+    if (name === undefined) {
+      const root = await Directory.open(this.#files, this.#root, [])
+      // The root itself is never made: a missing one is a disk that is not mounted.
+      if (root === null) throw new Error('unreachable: the root was looked at before')
+      return this.#keep(root, names)
+    }
     const parent = await this.directory(names.slice(0, -1))
+    const there = await parent.child(name)
+    if (there !== null) return this.#keep(there, names)
     const made = await this.#turns.take(async () => {
       const other = await parent.child(name)
       await other?.close()
       return other === null && (await parent.make(name))
     })
     if (made) this.#undo.push(() => this.#files.rmdir(parent.at(name)))
+    const child = await parent.child(name)
+    if (child !== null) return this.#keep(child, names)
     // Gone again: somebody else took it away, being empty.
-    return this.#keep((await parent.child(name)) ?? (await this.directory(names)))
+    this.#known.delete(names.slice(0, -1).join('/'))
+    return this.directory(names)
   }
 
   /** To be run, last one first, when the attempt fails. */
@@ -66,10 +84,13 @@ export class Work {
     for (const directory of this.#opened) await directory.close()
   }
 
-  async #keep(directory: Directory): Promise<Directory> {
+  async #keep(directory: Directory, names: readonly string[]): Promise<Directory> {
     this.#opened.push(directory)
     const { dev, ino } = await directory.stat()
-    if (!this.#prod.has(`${dev}:${ino}`)) return directory
+    if (!this.#prod.has(`${dev}:${ino}`)) {
+      this.#known.set(names.join('/'), directory)
+      return directory
+    }
     const text = `${directory.path} is a directory of prod's tree; staging's tree must not hold prod's, nor be it`
     throw new SafetyError('STORAGE_INSIDE_PROD', text, { detail: { path: directory.path } })
   }

@@ -6,6 +6,7 @@ import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
+import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { placementContract } from './placement-contract.ts'
 import { archiveFile } from './rpms.ts'
 import { prodDir } from './trees.ts'
@@ -17,6 +18,7 @@ placementContract('placement copy', (trees, step) => {
     linkTarget: trees.prod,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 1 }),
+    small: new SteppedCopier(step),
     sharing: { reflink: true, hardlink: false },
     // What only heals or looks need not outlive a loss of power.
     fsync: step !== noStep,

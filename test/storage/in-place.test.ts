@@ -6,6 +6,7 @@ import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
+import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { put, putBuild } from './rpms.ts'
 import { aBuild, makeTrees, type Trees } from './trees.ts'
 
@@ -31,6 +32,7 @@ function placement(step: Step = noStep): InPlacePlacement {
     linkTarget: null,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 4 }),
+    small: new SteppedCopier(step),
     sharing: { reflink: true, hardlink: false },
     fsync: false,
     reserveBytes: 0,

@@ -1,0 +1,145 @@
+import { Worker } from 'node:worker_threads'
+import type { Step } from '../step.ts'
+import { receiveError } from './small-errors.ts'
+import { copySmallFiles, SMALL_BYTES, type SmallDone, type SmallJob } from './small-files.ts'
+import type { Answer } from './small-thread.ts'
+import { driveSteps } from './system-calls.ts'
+
+/** Who copies small files. Throws FileError, and what `Verifier` throws. */
+export interface SmallCopier {
+  run(job: SmallJob): Promise<SmallDone>
+}
+
+/** Behind the step seam, in this thread: for tests. */
+export class SteppedCopier implements SmallCopier {
+  readonly #step: Step
+  constructor(step: Step) {
+    this.#step = step
+  }
+
+  run(job: SmallJob): Promise<SmallDone> {
+    return driveSteps(copySmallFiles(job, Buffer.allocUnsafe(SMALL_BYTES + 1)), this.#step)
+  }
+}
+
+interface Waiting {
+  readonly job: SmallJob
+  readonly resolve: (done: SmallDone) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A thread that nobody needed for so long ends. */
+const IDLE_MS = 10_000
+
+/**
+ * Threads, started when needed, in which the calls are made without a turn of the event loop between them: that turn costs more than a
+ * small file. They share the process' open files, and its fate: none keeps it alive.
+ */
+export class ThreadCrew implements SmallCopier {
+  readonly #size: number
+  readonly #waiting: Waiting[] = []
+  readonly #idle: Thread[] = []
+  #started = 0
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  run(job: SmallJob): Promise<SmallDone> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject })
+      this.#deal()
+    })
+  }
+
+  #deal(): void {
+    while (this.#waiting.length > 0) {
+      const thread = this.#idle.pop() ?? (this.#started < this.#size ? this.#start() : undefined)
+      if (thread === undefined) return
+      if (thread.ended) {
+        this.#started--
+        continue
+      }
+      const waiting = this.#waiting.shift() as Waiting
+      thread.run(waiting.job).then(
+        (answer) => {
+          this.#idle.push(thread)
+          thread.rest(() => this.#end(thread))
+          if (answer.error === null) waiting.resolve(answer.done)
+          else waiting.reject(receiveError(answer.error))
+          this.#deal()
+        },
+        (error: unknown) => {
+          this.#started--
+          waiting.reject(error)
+          this.#deal()
+        },
+      )
+    }
+  }
+
+  #start(): Thread {
+    this.#started++
+    return new Thread()
+  }
+
+  #end(thread: Thread): void {
+    const at = this.#idle.indexOf(thread)
+    if (at < 0) return
+    this.#idle.splice(at, 1)
+    this.#started--
+    thread.end()
+  }
+}
+
+class Thread {
+  readonly #worker: Worker
+  #timer: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor() {
+    this.#worker = startThread()
+    this.#worker.unref()
+    this.#worker.on('exit', () => (this.#ended = true)).on('error', () => {})
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  run(job: SmallJob): Promise<Answer> {
+    clearTimeout(this.#timer)
+    const worker = this.#worker
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+        worker.unref()
+        end()
+      }
+      const onMessage = (answer: Answer): void => settle(() => resolve(answer))
+      const onError = (error: unknown): void => settle(() => reject(error))
+      const onExit = (code: number): void =>
+        settle(() => reject(new Error(`a copying thread ended with code ${code}`)))
+      worker.on('message', onMessage).on('error', onError).on('exit', onExit)
+      worker.ref()
+      worker.postMessage(job)
+    })
+  }
+
+  rest(onIdle: () => void): void {
+    this.#timer = setTimeout(onIdle, IDLE_MS)
+    this.#timer.unref()
+  }
+
+  end(): void {
+    void this.#worker.terminate()
+  }
+}
+
+/** In the package what is beside this file is run; in a checkout its source, which Node must be taught to read. */
+function startThread(): Worker {
+  if (import.meta.url.endsWith('.js')) return new Worker(new URL('./small-thread.js', import.meta.url))
+  const source = new URL('./small-thread.ts', import.meta.url).href
+  const start = `import('tsx/esm/api').then((tsx) => (tsx.register(), import(${JSON.stringify(source)})))`
+  return new Worker(start, { eval: true })
+}
