@@ -107,13 +107,19 @@ export class Verifier {
     this.#headBytes += chunk.length
     if (this.#expected.isSignature === true && this.#headBytes > MAX_SIGNATURE_BYTES)
       throw notRpm(this.#path, 'a signature header is not so long')
-    if (this.#expected.isSignature === true || this.#headBytes < RPM_START_BYTES) return this.#keepHead(chunk)
+    if (this.#expected.isSignature === true || this.#headBytes < RPM_START_BYTES) {
+      this.#keepHead(chunk)
+      return
+    }
     if (this.#span === null) {
       // Once: what follows may come in many pieces.
       this.#head = [joined(this.#head ?? [])]
       this.#span = signatureSpan(this.#path, this.#head[0] as Buffer)
     }
-    if (this.#headBytes < this.#span.end) return this.#keepHead(chunk)
+    if (this.#headBytes < this.#span.end) {
+      this.#keepHead(chunk)
+      return
+    }
     const head = joined(this.#head ?? [])
     this.#head = null
     const signature = head.subarray(this.#span.start, this.#span.end)
