@@ -80,7 +80,7 @@ it('odd certificates, CAs and revocation lists get the verdict of OpenSSL', asyn
   const differ: unknown[] = []
   for (const [ca, crl, name, wanted] of cases) {
     const list = crl === null ? null : new Crl(Buffer.from(crls[crl] ?? ''))
-    const trust = new Trust(new Certificate(Buffer.from(cas[ca] ?? '')), list)
+    const trust = new Trust(Certificate.ofCa(Buffer.from(cas[ca] ?? '')), list)
     const trusted = { current: async () => trust, again: async () => null }
     const verifier = new Verifier({ trusted, policy, nitpicky: false, backends: ['x509'] })
     const leaf = leaves[name] ?? { pem: '', signature: '' }

@@ -83,7 +83,7 @@ export class TrustStore implements Trusted {
   #make([ca, crl]: readonly (Buffer | null)[]): Trust | Refused {
     let what: TrustFile = 'ca'
     try {
-      const certificate = new Certificate(ca as Buffer)
+      const certificate = Certificate.ofCa(ca as Buffer)
       what = 'crl'
       return new Trust(certificate, crl === null ? null : new Crl(crl as Buffer))
     } catch (error) {

@@ -128,7 +128,7 @@ export class Verifier {
     if (typeof known === 'string') throw new Refused(known)
     if (known !== undefined) return known
     try {
-      const certificate = new Certificate(decodeMember(text, 'certificate-format'))
+      const certificate = Certificate.ofSender(decodeMember(text, 'certificate-format'))
       this.#strangers.set(text, certificate)
       return certificate
     } catch (error) {
