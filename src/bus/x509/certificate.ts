@@ -1,8 +1,11 @@
+import { isAscii } from 'node:buffer'
 import { type KeyObject, X509Certificate } from 'node:crypto'
-import { type Der, DerError, DerReader, readDer, TAG, timeOf } from './der.ts'
+import { readCratePem } from './crate-pem.ts'
+import { type Der, DerError, DerReader, firstDer, readDer, TAG, timeOf } from './der.ts'
 import { type Extension, HONOURED, hasBit, hasPartialLists, OID, readExtensions } from './extensions.ts'
 import { commonNameOf, sameName } from './names.ts'
 import { readPem } from './pem.ts'
+import { checkStrictDer } from './strict-der.ts'
 
 /** An X.509 certificate: what node:crypto can tell of it, and what it cannot. Nothing of it is believed yet. */
 export class Certificate {
@@ -17,16 +20,34 @@ export class Certificate {
   readonly notAfter: number
   readonly commonName: string | null
   readonly extensions: ReadonlyMap<string, Extension>
-  /** 1 or 3. */
+  /** 1 or 3; of a CA whatever it says. */
   readonly version: number
 
-  /** The first certificate of a PEM text. Throws DerError, or what node:crypto throws. */
-  constructor(pem: Buffer) {
+  /**
+   * Of a sender: the first certificate of a PEM text, as OpenSSL and python-cryptography both find it. fedmsg asks one of them
+   * whether it is trusted and the other for its key, so a text in which each finds another is refused here. Throws as the
+   * constructor.
+   */
+  static ofSender(pem: Buffer): Certificate {
     const der = readPem(pem, 'certificate')
+    if (der === null || readCratePem(pem)?.equals(der) !== true)
+      throw new DerError('no PEM block of a certificate')
+    return new Certificate(der, 'sender')
+  }
+
+  /** Of a CA: the first of a PEM text, as OpenSSL reads it; fedmsg reads it as ASCII. Throws as the constructor. */
+  static ofCa(pem: Buffer): Certificate {
+    const der = isAscii(pem) ? readPem(pem, 'certificate') : null
     if (der === null) throw new DerError('no PEM block of a certificate')
+    return new Certificate(firstDer(der).bytes, 'ca')
+  }
+
+  /** Throws DerError, or what node:crypto throws. */
+  private constructor(der: Buffer, role: 'sender' | 'ca') {
     const whole = new DerReader(readDer(der, TAG.sequence))
     const reader = new DerReader(whole.take(TAG.sequence))
-    this.version = readVersion(reader.takeIf(0xa0))
+    const version = reader.takeIf(0xa0)
+    this.version = readVersion(version)
     this.serial = reader.take(TAG.integer).content
     reader.take(TAG.sequence)
     this.issuer = reader.take(TAG.sequence)
@@ -39,6 +60,10 @@ export class Certificate {
     reader.takeIf(0x82)
     const extensions = reader.takeIf(0xa3)
     reader.end()
+    if (role === 'sender') {
+      if (this.version !== 1 && this.version !== 3) throw new DerError('no version that is in use')
+      checkStrictDer({ version, names: [this.issuer, this.subject], extensions })
+    }
     this.commonName = commonNameOf(this.subject)
     this.extensions =
       extensions === null ? new Map() : readExtensions(new DerReader(extensions, 0xa3).take(TAG.sequence))
@@ -92,7 +117,6 @@ const CRL_SIGN = 6
 function readVersion(tagged: Der | null): number {
   if (tagged === null) return 1
   const { content } = new DerReader(tagged, 0xa0).take(TAG.integer)
-  // 1 or 3; python-cryptography refuses the 2 that nobody issued.
-  if (content.length !== 1 || ![0, 2].includes(content[0] as number)) throw new DerError('no version')
+  if (content.length !== 1) throw new DerError('no version')
   return (content[0] as number) + 1
 }

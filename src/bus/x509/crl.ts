@@ -1,5 +1,18 @@
+import { isAscii } from 'node:buffer'
 import { type KeyObject, verify } from 'node:crypto'
-import { bitStringOf, type Der, DerError, DerReader, membersOf, oidOf, readDer, TAG, timeOf } from './der.ts'
+import {
+  bitStringOf,
+  type Der,
+  DerError,
+  DerReader,
+  firstDer,
+  integerOf,
+  membersOf,
+  oidOf,
+  readDer,
+  TAG,
+  timeOf,
+} from './der.ts'
 import { type Extension, OID, readExtensions } from './extensions.ts'
 import { readPem } from './pem.ts'
 
@@ -46,18 +59,19 @@ export class Crl {
   readonly #sameAlgorithm: boolean
   readonly #signature: Buffer
 
-  /** The first list of a PEM text. Throws DerError. */
+  /** The first list of a PEM text, as OpenSSL reads it; fedmsg reads it as ASCII. Throws DerError. */
   constructor(pem: Buffer) {
-    const der = readPem(pem, 'crl')
+    const der = isAscii(pem) ? readPem(pem, 'crl') : null
     if (der === null) throw new DerError('no PEM block of a revocation list')
-    const whole = new DerReader(readDer(der, TAG.sequence))
+    const whole = new DerReader(firstDer(der))
     const signed = whole.take(TAG.sequence)
     this.#signed = signed.bytes
     this.#algorithm = whole.take(TAG.sequence)
     this.#signature = bitStringOf(whole.take(TAG.bitString))
     whole.end()
     const reader = new DerReader(signed)
-    reader.takeIf(TAG.integer)
+    const version = reader.takeIf(TAG.integer)
+    if (version !== null) integerOf(version)
     this.#sameAlgorithm = reader.take(TAG.sequence).bytes.equals(this.#algorithm.bytes)
     this.issuer = reader.take(TAG.sequence)
     this.lastUpdate = timeOf(reader.take(TAG.utcTime, TAG.generalizedTime))
@@ -98,16 +112,26 @@ export class Crl {
     let unhandled = false
     for (const entry of membersOf(entries)) {
       const reader = new DerReader(entry)
-      const serial = reader.take(TAG.integer).content.toString('hex')
-      timeOf(reader.take(TAG.utcTime, TAG.generalizedTime))
+      const serial = integerOf(reader.take(TAG.integer)).toString('hex')
+      // When it was revoked does not matter, nor whether that is a time.
+      reader.take(TAG.utcTime, TAG.generalizedTime)
       const extensions = reader.takeIf(TAG.sequence)
       reader.end()
       const read = extensions === null ? null : readExtensions(extensions)
       unhandled ||= [...(read ?? [])].some(([oid, { critical }]) => critical && oid !== OID.certificateIssuer)
-      const reason = read?.get(OID.crlReason)
-      const removed = reason !== undefined && readDer(reason.value, TAG.enumerated).content[0] === REMOVED
-      if (!removed) this.#revoked.add(serial)
+      if (!isRemoved(read?.get(OID.crlReason))) this.#revoked.add(serial)
     }
     return unhandled
+  }
+}
+
+/** A reason that cannot be read is one to be revoked. */
+function isRemoved(reason: Extension | undefined): boolean {
+  if (reason === undefined) return false
+  try {
+    const { content } = readDer(reason.value, TAG.enumerated)
+    return content.length === 1 && content[0] === REMOVED
+  } catch {
+    return false
   }
 }

@@ -33,6 +33,11 @@ export function readDer(bytes: Buffer, tag?: number): Der {
   return der
 }
 
+/** The element that these bytes begin with. Throws DerError. */
+export function firstDer(bytes: Buffer): Der {
+  return readAt(bytes, 0)
+}
+
 /** The elements that a constructed one holds, in order. Throws DerError. */
 export function membersOf(der: Der): Der[] {
   if ((der.tag & 0x20) === 0) throw new DerError(`tag ${der.tag} is not constructed`)
@@ -111,6 +116,14 @@ export function oidOf(der: Der): string {
   }
   if ((der.content.at(-1) as number) > 0x7f) throw new DerError('an object identifier that is cut off')
   return parts.join('.')
+}
+
+/** The bytes of an integer, big-endian, in its shortest form. Throws DerError. */
+export function integerOf(der: Der): Buffer {
+  const [first, second] = der.content
+  const padded = second !== undefined && (first === 0 ? second < 0x80 : first === 0xff && second >= 0x80)
+  if (first === undefined || padded) throw new DerError('no integer, or not the shortest')
+  return der.content
 }
 
 /** The bytes of a bit string that has whole ones. */

@@ -42,7 +42,23 @@ export const HONOURED: ReadonlySet<string> = new Set([
   '2.5.29.54', // inhibit any policy
 ])
 
-/** By object identifier. Throws DerError, also for one that stands there twice. */
+/** Those that OpenSSL reads into a certificate (crypto/x509/v3_purp.c `ossl_x509v3_cache_extensions`): twice, it is invalid. */
+const SINGLE: ReadonlySet<string> = new Set([
+  '2.16.840.1.113730.1.1',
+  OID.subjectKeyIdentifier,
+  OID.keyUsage,
+  '2.5.29.17',
+  OID.basicConstraints,
+  OID.nameConstraints,
+  OID.crlDistributionPoints,
+  OID.authorityKeyIdentifier,
+  '2.5.29.37',
+  OID.proxyCertInfo,
+  '1.3.6.1.5.5.7.1.7',
+  '1.3.6.1.5.5.7.1.8',
+])
+
+/** By object identifier; of one that stands there twice the first, critical if either is. Throws DerError. */
 export function readExtensions(sequence: Der): ReadonlyMap<string, Extension> {
   const extensions = new Map<string, Extension>()
   if (sequence.tag !== TAG.sequence) throw new DerError('no extensions')
@@ -52,8 +68,10 @@ export function readExtensions(sequence: Der): ReadonlyMap<string, Extension> {
     const flag = reader.takeIf(TAG.boolean)
     const value = reader.take(TAG.octetString).content
     reader.end()
-    if (extensions.has(oid)) throw new DerError(`extension ${oid} twice`)
-    extensions.set(oid, { critical: flag !== null && flag.content[0] !== 0, value })
+    const first = extensions.get(oid)
+    if (first !== undefined && SINGLE.has(oid)) throw new DerError(`extension ${oid} twice`)
+    const critical = (flag !== null && flag.content[0] !== 0) || first?.critical === true
+    extensions.set(oid, { critical, value: first?.value ?? value })
   }
   return extensions
 }

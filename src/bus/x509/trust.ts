@@ -85,7 +85,8 @@ function findCrlProblem(ca: Certificate, crl: Crl): VerifyReason | null {
   if (!sameName(ca.subject, crl.issuer) || !namesKeyOf(ca, crl.extensions) || !ca.maySignCrl)
     return 'crl-issuer'
   if (!crl.isSignedBy(ca.publicKey)) return 'crl-signature'
-  if (crl.unhandled || crl.extensions.has(OID.deltaCrl) || limited(crl)) return 'crl-extension'
+  const partial = crl.extensions.has(OID.deltaCrl) || limited(crl) || ca.wantsMoreLists
+  if (crl.unhandled || partial) return 'crl-extension'
   return null
 }
 
