@@ -5,11 +5,14 @@ import { loadConfig } from '../config/load.ts'
 import { asError, EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Operations, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
+import { verdictOf } from '../model/verdict.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
-import { checkLine, initText, statusText, syncedLine } from './render.ts'
+import { paintFor } from './colour.ts'
+import { checkLine, initText, syncedLine } from './render.ts'
 import { DriftText, driftJson, reportText } from './render-drift.ts'
+import { statusText } from './render-status.ts'
 import { withSignals } from './shutdown.ts'
 import { readVersion } from './version.ts'
 
@@ -142,7 +145,13 @@ export function statusCommand(
 ): Promise<number> {
   return once(around, flags, async (operations, signal) => {
     const report = await operations.status(signal)
-    around.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : statusText(report))
+    const verdict = verdictOf(report, null)
+    const { stdout, env } = around
+    stdout.write(
+      flags.json
+        ? `${JSON.stringify({ verdict, ...report }, null, 2)}\n`
+        : statusText(report, verdict, paintFor(stdout, env)),
+    )
     return EXIT.ok
   })
 }

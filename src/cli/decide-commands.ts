@@ -1,8 +1,9 @@
 import { EXIT } from '../errors.ts'
 import type { Key } from '../model/key.ts'
-import type { ClashesReport, Decided, ShownClash, ShownDecision, ShownParked } from '../model/operations.ts'
+import type { Decided } from '../model/operations.ts'
 import { printable } from '../model/printable.ts'
 import { maskText } from '../model/secret.ts'
+import type { ClashesReport, ShownClash, ShownDecision, ShownParked } from '../model/status.ts'
 import { accountOf, type CommonFlags, once, type Surroundings } from './commands.ts'
 
 const POLICIES = ['prod-wins', 'local-wins', 'hold', 'config'] as const

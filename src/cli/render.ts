@@ -1,8 +1,7 @@
 import { formatKey, type Key } from '../model/key.ts'
-import type { Check, InitReport, StatusReport, SyncedKey } from '../model/operations.ts'
+import type { Check, InitReport, SyncedKey } from '../model/operations.ts'
 import { printable } from '../model/printable.ts'
 import { maskText } from '../model/secret.ts'
-import { scrubStatusLines } from './render-scrub.ts'
 
 /** One line, and one more with what to do. */
 export function checkLine(check: Check): string {
@@ -34,40 +33,6 @@ export function initText(report: InitReport): string {
   ])
   const local = Object.entries(report.local).map(([kind, count]) => `local     ${count} of kind ${kind}`)
   return lines([...steps, ...adopted, ...local])
-}
-
-export function statusText(report: StatusReport): string {
-  const { queue } = report
-  const out = [
-    'queue',
-    `  ready     ${queue.live} live, ${queue.sweep} sweep; the oldest ${Math.round(queue.oldestSeconds)} s`,
-    `  claimed   ${queue.claimed}`,
-    `  waiting   ${queue.waiting}`,
-    `  parked    ${queue.parked}`,
-    ...counts(`owned (counted ${report.ownedCountedAt ?? 'never'})`, report.owned),
-    ...counts('clashes', report.clashes),
-    'catch-up',
-    ...report.cursors.map(
-      ({ source, event, lastSuccess }) =>
-        `  ${source}  event ${event ?? 'none'}, last success ${lastSuccess ?? 'never'}`,
-    ),
-    ...(report.cursors.length === 0 ? ['  none'] : []),
-    `debts       ${report.debts}`,
-    ...scrubStatusLines(report.scrub),
-  ]
-  if (report.parked.length > 0) out.push('parked keys')
-  for (const { key, code, reason, attempts, since } of report.parked) {
-    out.push(`  ${safe(key)}  ${code}: ${safe(reason)} (${attempts} attempts, since ${since})`)
-  }
-  const more = queue.parked - report.parked.length
-  if (more > 0) out.push(`  and ${more} more`)
-  return lines(out)
-}
-
-function counts(title: string, of: Readonly<Record<string, number>>): string[] {
-  const entries = Object.entries(of)
-  if (entries.length === 0) return [title, '  none']
-  return [title, ...entries.map(([kind, count]) => `  ${kind.padEnd(9)} ${count}`)]
 }
 
 /** A key as people type it. */

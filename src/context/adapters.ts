@@ -7,6 +7,7 @@ import type { BusSource } from '../bus/source.ts'
 import { normalisePrefix } from '../bus/topics.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
+import { ALLOWED } from '../hub/allowed.ts'
 import { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
 import { TOPIC_NAMES } from '../model/topics.ts'
 import type { BusHandlers } from '../operations/world.ts'
@@ -14,16 +15,17 @@ import type { Step } from '../step.ts'
 import {
   busConnectionChanged,
   datagrepperRead,
-  hubAnswered,
   messageHandled,
   signatureRefused,
   type Telemetry,
 } from '../telemetry/events.ts'
+import { hubAnswered } from '../telemetry/hub-events.ts'
 import { Seldom } from '../telemetry/seldom.ts'
 import { createVerifier } from './bus-trust.ts'
 
 /** Prod's hub. Throws ConfigError CA_FILE_UNREADABLE. */
 export function createHub(config: Config, telemetry: Telemetry, step: Step): XmlRpcHub {
+  telemetry.metrics.knowMethods(ALLOWED.keys())
   return new XmlRpcHub({
     url: config.prod.hub,
     ca: config.prod.caFile === null ? undefined : readCa(config.prod.caFile, 'prod.ca_file'),
@@ -31,14 +33,22 @@ export function createHub(config: Config, telemetry: Telemetry, step: Step): Xml
     concurrency: config.prod.concurrency,
     timeoutMs: config.prod.timeoutMs,
     step,
-    onRequest: ({ methods, seconds, outcome, bytes }) =>
+    onRequest: ({ methods, faults, seconds, outcome, bytes }) =>
       hubAnswered(telemetry, {
-        outcome: outcome === 'ok' ? 'ok' : outcome === 'HUB_STOPPED' ? 'aborted' : 'outage',
-        calls: methods.length,
+        outcome:
+          outcome === 'ok' ? okOrFault(methods, faults) : outcome === 'HUB_STOPPED' ? 'aborted' : 'outage',
+        code: outcome === 'ok' ? null : outcome,
+        methods,
+        faults,
         elapsedMs: seconds * 1000,
         bytes,
       }),
   })
+}
+
+/** Of many calls that one gets a fault is nothing of the request's. */
+function okOrFault(methods: readonly string[], faults: readonly string[]): 'ok' | 'fault' {
+  return methods.length === 1 && faults.length === 1 ? 'fault' : 'ok'
 }
 
 /**

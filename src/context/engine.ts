@@ -21,8 +21,8 @@ import { Decisions } from '../operations/decisions.ts'
 import { MemberQueue } from '../operations/member-queue.ts'
 import { Membership } from '../operations/membership.ts'
 import { Placements } from '../operations/placements.ts'
+import { notInitialised } from '../operations/prepared.ts'
 import { SchemaWatch } from '../operations/schema-watch.ts'
-import { notInitialised } from '../operations/status.ts'
 import type { Engine } from '../operations/world.ts'
 import { Breaker, type BreakerClock } from '../queue/breaker.ts'
 import { queueMigrations } from '../queue/migrations.ts'
@@ -31,6 +31,7 @@ import { reconcileMigrations } from '../reconcile/migrations.ts'
 import { Reconcile } from '../reconcile/reconcile.ts'
 import { Scrub } from '../reconcile/scrub.ts'
 import { scrubMigrations } from '../reconcile/scrub-migrations.ts'
+import { activityMigrations } from '../staging/activity-migrations.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import { payDebts } from '../staging/debt.ts'
@@ -60,6 +61,7 @@ export const MIGRATIONS = [
   ...reconcileMigrations,
   ...scrubMigrations,
   ...decisionMigrations,
+  ...activityMigrations,
 ]
 
 /** What works on keys. Throws ConfigError NOT_INITIALISED before `init`, SETTING_PINNED when staging follows another prod. */

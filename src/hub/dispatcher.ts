@@ -8,7 +8,7 @@ import { Bisection } from './bisection.ts'
 import { RequestFailure } from './failure.ts'
 import type { Incoming } from './incoming.ts'
 import type { Limiter } from './limiter.ts'
-import { type BatchLimits, Piece, takeBatch } from './piece.ts'
+import { type BatchLimits, type CallAnswer, Piece, takeBatch } from './piece.ts'
 import { answersOf, encodeRequest } from './request.ts'
 import type { Transport } from './transport.ts'
 
@@ -17,6 +17,8 @@ export interface RequestReport {
   readonly priority: Priority
   /** One per call. */
   readonly methods: readonly string[]
+  /** Of the calls that were answered with a fault. */
+  readonly faults: readonly string[]
   readonly seconds: number
   /** `ok`, or the code of what went wrong with the request as a whole. */
   readonly outcome: string
@@ -148,7 +150,7 @@ export class Dispatcher {
     const gate = step('hub.request', { priority, methods })
     if (gate !== undefined) await gate
     const begun = performance.now()
-    const report = { outcome: 'ok', bytes: 0 }
+    const report = { outcome: 'ok', bytes: 0, faults: [] as string[] }
     let incoming: Incoming | null = null
     try {
       incoming = transport.post(encodedOr(asks, limits.maxBytes), maxAnswerBytes(methods, answerLimits))
@@ -156,6 +158,7 @@ export class Dispatcher {
       const { answer, bytes } = await incoming.done
       report.bytes = bytes
       const answers = [...answersOf(asks, answer)]
+      report.faults = methods.filter((_, index) => 'error' in (answers[index] as CallAnswer))
       const answered = step('hub.answer', { priority, methods })
       if (answered !== undefined) await answered
       for (const piece of pieces) piece.resolve(answers.splice(0, piece.asks.length))

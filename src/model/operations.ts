@@ -1,7 +1,8 @@
 import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
-import type { ScrubNews, ScrubOptions, ScrubStatus } from './scrub.ts'
+import type { ScrubNews, ScrubOptions } from './scrub.ts'
 import type { SeedNews, SeedOptions } from './seed.ts'
+import type { ClashesReport, ShownDecision, ShownParked, StatusReport } from './status.ts'
 import type { Timestamp } from './time.ts'
 
 /** One precondition as `doctor` saw it. */
@@ -40,44 +41,6 @@ export interface SyncedKey {
   /** Rows that were written. */
   readonly rows: number
   readonly elapsedMs: number
-}
-
-/** What `status` shows; read from staging's database alone, so it works while the daemon is down. */
-export interface StatusReport {
-  readonly queue: {
-    readonly live: number
-    readonly sweep: number
-    readonly waiting: number
-    readonly claimed: number
-    readonly parked: number
-    readonly oldestSeconds: number
-  }
-  /** Rows that are ours, by kind (`build`, `rpm`) and by table of Koji's (`tag_listing`), as counted once a day. */
-  readonly owned: Readonly<Record<string, number>>
-  /** ISO 8601; null: no daemon has counted them yet */
-  readonly ownedCountedAt: string | null
-  /** Clashes that stand, by kind. */
-  readonly clashes: Readonly<Record<string, number>>
-  /** The parked keys, oldest first, bounded; `queue.parked` has the full count. */
-  readonly parked: readonly {
-    readonly key: string
-    readonly code: string
-    readonly reason: string
-    readonly attempts: number
-    /** when it was parked, ISO 8601 */
-    readonly since: string
-  }[]
-  /** Where each source of catch-up stands, in prod's ids and prod's clock. */
-  readonly cursors: readonly {
-    readonly source: string
-    readonly event: number | null
-    /** of the last success, ISO 8601; null: never */
-    readonly lastSuccess: string | null
-  }[]
-  /** Announcements to staging's kojira that a crash left unpaid. */
-  readonly debts: number
-  /** null: nobody has scrubbed yet */
-  readonly scrub: ScrubStatus | null
 }
 
 export interface ReconcileOptions {
@@ -160,49 +123,6 @@ export interface CatchUpEnd {
   readonly parkedKeys: number
   /** whether daemons did the work */
   readonly daemons: boolean
-}
-
-/** The same thing with other content on both sides, as it stands now. */
-export interface ShownClash {
-  readonly key: string
-  /** what people call it; null: staging has no name for it */
-  readonly name: string | null
-  /** what it is about, within its key */
-  readonly subject: string
-  readonly kind: string
-  readonly state: 'held' | 'prod-won' | 'local-won'
-  readonly prod: unknown
-  readonly local: unknown
-  readonly firstSeen: string
-  readonly lastSeen: string
-  readonly count: number
-}
-
-/** How a person settled the clashes of a key. */
-export interface ShownDecision {
-  readonly key: string
-  readonly name: string | null
-  readonly policy: 'prod-wins' | 'local-wins' | 'hold'
-  readonly by: string
-  readonly host: string
-  readonly at: string
-}
-
-export interface ClashesReport {
-  /** newest first, bounded */
-  readonly clashes: readonly ShownClash[]
-  readonly decisions: readonly ShownDecision[]
-}
-
-export interface ShownParked {
-  readonly key: string
-  readonly name: string | null
-  readonly code: string
-  readonly reason: string
-  readonly attempts: number
-  /** ISO 8601 */
-  readonly since: string
-  readonly retryAt: string
 }
 
 /** What a decision by hand led to. */

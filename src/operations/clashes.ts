@@ -3,16 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { resolveLookup } from '../converge/lookup.ts'
 import { SyncError } from '../errors.ts'
 import { formatKey, type Key, parseKey } from '../model/key.ts'
-import type { ClashesReport, Decided, ShownClash, ShownDecision, ShownParked } from '../model/operations.ts'
+import type { Decided } from '../model/operations.ts'
+import type { ClashesReport, ShownDecision, ShownParked } from '../model/status.ts'
 import { readParked } from '../queue/reading.ts'
-import { listClashes } from '../staging/clashes.ts'
 import { listDaemons } from '../staging/daemons.ts'
-import type { Sql } from '../staging/database.ts'
-import { type Actor, decide, listDecisions, recordAudit } from '../staging/decisions.ts'
-import { readKeyNames } from '../staging/key-names.ts'
+import { type Actor, decide, recordAudit } from '../staging/decisions.ts'
 import { personDecided } from '../telemetry/events.ts'
 import { FOLLOW_MS } from './decisions.ts'
-import { requirePrepared } from './status.ts'
+import { requirePrepared } from './prepared.ts'
+import { clashesReport, parkedReport } from './shown.ts'
 import type { World } from './world.ts'
 
 const MAX_CLASHES = 1000
@@ -23,35 +22,6 @@ export async function readClashes(world: World, key: Key | null): Promise<Clashe
   const database = await requirePrepared(world)
   const only = key === null ? null : formatKey(await resolved(world, key))
   return clashesReport(database, { limit: MAX_CLASHES, ...(only === null ? {} : { key: only }) })
-}
-
-export async function clashesReport(
-  sql: Sql,
-  options: { readonly key?: string; readonly limit: number },
-): Promise<ClashesReport> {
-  const rows = await listClashes(sql, { ...options, open: true })
-  const decisions = (await listDecisions(sql)).filter(({ key }) => key === (options.key ?? key))
-  const names = await readKeyNames(
-    sql,
-    [...rows, ...decisions].map(({ key }) => key),
-  )
-  return {
-    clashes: rows.map(
-      ({ key, subject, kind, state, prod, local, firstSeen, lastSeen, count }): ShownClash => ({
-        key,
-        name: names.get(key) ?? null,
-        subject,
-        kind,
-        state: state as ShownClash['state'],
-        prod,
-        local,
-        firstSeen,
-        lastSeen,
-        count,
-      }),
-    ),
-    decisions: decisions.map((one) => ({ ...one, name: names.get(one.key) ?? null })),
-  }
 }
 
 /** Decides for a key that has a clash (or was decided on before), with its line of audit, and marks it when daemons know. */
@@ -86,24 +56,6 @@ export async function resolveClash(
 
 export async function listParked(world: World, limit: number): Promise<readonly ShownParked[]> {
   return parkedReport(await requirePrepared(world), limit)
-}
-
-/** Newest first. */
-export async function parkedReport(sql: Sql, limit: number): Promise<ShownParked[]> {
-  const rows = await readParked(sql, limit)
-  const names = await readKeyNames(
-    sql,
-    rows.map(({ key }) => key),
-  )
-  return rows.map(({ key, code, reason, attempts, parkedAtMs, retryAtMs }) => ({
-    key,
-    name: names.get(key) ?? null,
-    code,
-    reason,
-    attempts,
-    since: new Date(parkedAtMs).toISOString(),
-    retryAt: new Date(retryAtMs).toISOString(),
-  }))
 }
 
 /** Marks parked keys (null: all), with their lines of audit: a mark starts a parked key anew. */

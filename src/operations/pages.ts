@@ -1,15 +1,12 @@
 import { hostname } from 'node:os'
 import { SyncError } from '../errors.ts'
-import { readLastReconcile } from '../staging/settings.ts'
+import { verdictOf } from '../model/verdict.ts'
 import type { PageData, ReadyCheck } from '../telemetry/page/data.ts'
 import { renderPage } from '../telemetry/page/page.ts'
-import { verdictOf } from '../telemetry/page/verdict.ts'
-import { clashesReport, parkedReport } from './clashes.ts'
+import type { Measures } from './measures.ts'
 import { readStatus } from './status.ts'
 import type { Engine, World } from './world.ts'
 
-const MAX_CLASHES = 50
-const MAX_PARKED = 50
 /** However many look at it, the database is asked once in this time. */
 const FRESH_MS = 2_000
 
@@ -21,44 +18,41 @@ export interface Pages {
 }
 
 /** The pages of a running daemon; what cannot be read is shown as such, never a reason for no page. */
-export function createPages(world: World, engine: Engine): Pages {
+export function createPages(world: World, engine: Engine, measures: Measures): Pages {
   let known: { readonly atMs: number; readonly data: Promise<PageData> } | null = null
   const data = (): Promise<PageData> => {
     const atMs = performance.now()
-    if (known === null || atMs - known.atMs > FRESH_MS) known = { atMs, data: collect(world, engine) }
+    if (known === null || atMs - known.atMs > FRESH_MS)
+      known = { atMs, data: collect(world, engine, measures) }
     return known.data
   }
   return {
     page: async () => renderPage(await data()),
-    status: async () => {
-      const all = await data()
-      return `${JSON.stringify({ verdict: verdictOf(all), ...all }, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`
-    },
+    status: async () => `${JSON.stringify(await data(), null, 2)}\n`,
     ready: async () => (await data()).ready,
   }
 }
 
-async function collect(world: World, engine: Engine): Promise<PageData> {
+async function collect(world: World, engine: Engine, measures: Measures): Promise<PageData> {
   const { config, telemetry } = world
-  const { database } = engine
-  const recent = telemetry.recent
-  const status = await orNull(readStatus(world))
-  const reached = status !== null
-  const lastDoneMs = reached ? await orNull(readLastReconcile(database)) : null
+  await orNull(measures.record())
+  const { placements } = measures
+  const status = await orNull(readStatus(world, placements === undefined ? {} : { placements }))
+  const ready = await readyChecks(world, engine, status !== null)
+  const failed = ready.filter(({ ok }) => !ok)
   return {
+    verdict: verdictOf(
+      status,
+      failed.map(({ name, reason }) => `${name}: ${reason}`),
+    ),
     version: telemetry.metrics.version,
     host: hostname(),
     nowMs: Date.now(),
-    startedMs: recent?.startedMs ?? Date.now(),
+    startedMs: telemetry.recent?.startedMs ?? Date.now(),
     prodHub: config.prod.hub,
-    ready: await readyChecks(world, engine, reached),
+    own: telemetry.recent?.activity() ?? { minutes: [], things: [] },
+    ready,
     status,
-    clashes: reached ? await orNull(clashesReport(database, { limit: MAX_CLASHES })) : null,
-    parked: reached ? await orNull(parkedReport(database, MAX_PARKED)) : null,
-    lags: recent?.lags() ?? [],
-    recent: recent?.things() ?? [],
-    reconcile: { lastDoneMs, last: recent?.lastReconcile ?? null },
-    placements: reached ? ((await orNull(countPlacements(engine))) ?? []) : [],
   }
 }
 
@@ -109,17 +103,6 @@ async function gaugeValue(gauge: {
   get(): Promise<{ values: readonly { value: number }[] }>
 }): Promise<number> {
   return (await gauge.get()).values[0]?.value ?? 0
-}
-
-/** Placed ones as PostgreSQL estimates them: there are millions. */
-async function countPlacements({ database }: Engine): Promise<PageData['placements']> {
-  return database.query(
-    'pages.placements',
-    `select mode, state, count(*) as builds from staging_sync.placement where state <> 'placed' group by mode, state
-     union all
-     select 'of any mode', 'placed, about', greatest(0, reltuples)::bigint from pg_class where oid = 'staging_sync.placement'::regclass
-     order by 2, 1`,
-  )
 }
 
 async function orNull<T>(work: Promise<T>): Promise<T | null> {

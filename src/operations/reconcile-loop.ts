@@ -3,11 +3,11 @@ import { asError, SafetyError, SyncError } from '../errors.ts'
 import { giveTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import type { Daemon } from '../staging/daemons.ts'
-import { noteReconciled } from '../staging/settings.ts'
+import { noteReconciled } from '../staging/reconciled.ts'
 import { driftFound, reconcileFailed, reconcileFinished, reconcileStarted } from '../telemetry/events.ts'
 import { LIVE_MS } from './crew.ts'
 import { DailyTask } from './daily-task.ts'
-import { countOwned, keepTurns, RECONCILE_TASK } from './reconcile.ts'
+import { countOwned, keepTurns, type Missed, RECONCILE_TASK, tally } from './reconcile.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at whether it is due; and after one that failed (the hub is down, a person reconciles). */
@@ -67,17 +67,20 @@ async function reconcileOnce(
   reconcileStarted(telemetry)
   const kept = keepTurns(database, daemon.id, AbortSignal.any([signal, stop.signal]))
   try {
-    let differences = 0
+    const differences = { drift: 0, queued: 0, parked: 0, held: 0 }
+    const missed: Missed = {}
     for await (const drifts of reconcile.walk(signal, { tags: [], confirmMs: LIVE_MS }, walked)) {
       onTurn()
-      differences += drifts.length
+      tally(missed, drifts)
+      for (const { state } of drifts) differences[state] += 1
       for (const drift of drifts) if (drift.state === 'drift') driftFound(telemetry, drift)
       // A key that is queued is seen to already, and a mark would start a parked one anew.
       const fresh = drifts.filter(({ state }) => state === 'drift' || state === 'held')
       await queue.mark(fresh.map(({ key }) => ({ key, priority: 'sweep' })))
     }
-    await noteReconciled(database)
-    reconcileFinished(telemetry, { ...walked, differences, elapsedMs: performance.now() - startedMs })
+    const found = { ...walked, differences, missed }
+    await noteReconciled(database, found)
+    reconcileFinished(telemetry, { ...found, elapsedMs: performance.now() - startedMs })
   } finally {
     stop.abort()
     await kept

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
-import type { Drift } from '../model/drift.ts'
+import type { Drift, DriftKind } from '../model/drift.ts'
 import type { ReconcileNews, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
 import { giveTurn, keepTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
 import type { Database } from '../staging/database.ts'
 import { refreshOwnedCounts } from '../staging/owned-counts.ts'
+import { noteReconciled } from '../staging/reconciled.ts'
 import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts'
-import { noteReconciled } from '../staging/settings.ts'
 import { driftFound, removalsAllowed } from '../telemetry/events.ts'
 import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
@@ -25,6 +25,12 @@ export const RECONCILE_TASK = 'reconcile'
 
 /** Differences by state. */
 type Counts = Record<Drift['state'], number>
+/** Those that nobody knew of, by kind. */
+export type Missed = Partial<Record<DriftKind, number>>
+
+export function tally(missed: Missed, drifts: readonly Drift[]): void {
+  for (const { state, kind } of drifts) if (state === 'drift') missed[kind] = (missed[kind] ?? 0) + 1
+}
 
 /**
  * Compares both sides and, unless it is a dry run, marks what differs and sees it through: by working on the queue itself, or
@@ -45,6 +51,7 @@ export async function* runReconcile(
   const others = (await listDaemons(database)).length > 0
   const walked: Walked = { tags: 0, builds: 0 }
   const counts: Counts = { drift: 0, queued: 0, parked: 0, held: 0 }
+  const missed: Missed = {}
   const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0 }, walked)
   const report = (ends: Pick<ReconcileReport, 'heldKeys' | 'parkedKeys'>): ReconcileNews => ({
     kind: 'end',
@@ -72,6 +79,7 @@ export async function* runReconcile(
       for await (const drifts of walk) {
         crew.check()
         for (const drift of drifts) if (drift.state === 'drift') driftFound(world.telemetry, drift)
+        tally(missed, drifts)
         await crew.mark(drifts.map(({ key }) => key))
         yield* told(drifts, counts)
       }
@@ -82,7 +90,7 @@ export async function* runReconcile(
     // The daemons' own of the day has nothing left to find.
     if (options.tags.length === 0) {
       await noteDone(database, RECONCILE_TASK)
-      await noteReconciled(database)
+      await noteReconciled(database, { ...walked, differences: counts, missed })
     }
     yield report(await crew.ends())
   } finally {

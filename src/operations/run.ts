@@ -3,25 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { asError, OutageError, SafetyError, SyncError } from '../errors.ts'
 import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
-import { countClashes } from '../staging/clashes.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
-import { readLastReconcile } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
-import {
-  clashesMeasured,
-  queueMeasured,
-  reconcileMeasured,
-  safetyStopped,
-  serviceStarting,
-  statusTold,
-} from '../telemetry/events.ts'
-import { statusLine } from '../telemetry/status-line.ts'
+import { safetyStopped, serviceStarting } from '../telemetry/events.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { FOLLOW_MS } from './decisions.ts'
 import { followDecisions, healPlacements, retryHeld } from './healing.ts'
 import { keepHouse } from './housekeeping.ts'
+import { Measures } from './measures.ts'
 import { markMoved } from './moved-builds.ts'
 import { PackageIds } from './package-ids.ts'
 import { createPages } from './pages.ts'
@@ -88,10 +79,12 @@ export async function runDaemon(
     return vital(work).finally(() => health.ended(name))
   }
 
+  const measures = new Measures({ engine, telemetry, daemonId: daemon.id })
   await engine.membership.join(daemon)
   let http: { destroy(): Promise<void> } | null = null
   try {
-    if (config.http.listen !== null) http = await world.http(config.http.listen, createPages(world, engine))
+    if (config.http.listen !== null)
+      http = await world.http(config.http.listen, createPages(world, engine, measures))
     serviceStarting(telemetry, 'ends what a crash left, reads what staging shows')
     await prepareWork(engine, daemon)
     serviceStarting(telemetry, "waits for prod's hub")
@@ -147,10 +140,11 @@ export async function runDaemon(
         ),
       ),
       vital(() => every(SCHEMA_MS, all, () => engine.schema.look(), SCHEMA_MS)),
-      vital(() => every(MEASURE_MS, all, () => measure(world, engine))),
+      vital(() => every(MEASURE_MS, all, () => measures.measure())),
     ])
   } finally {
     await http?.destroy()
+    await measures.record().catch(() => {})
     await leaveDaemons(engine.database, daemon.id).catch(() => {})
   }
   if (fatal.length > 0) throw fatal[0]
@@ -169,31 +163,6 @@ export async function refuseUnsafeStorage(world: World): Promise<void> {
 /** Checks of the trees whose failure would let staging write into prod's tree. */
 export function isUnsafe(check: string): boolean {
   return /mount|^volume|^trees apart$|link_target/.test(check)
-}
-
-async function measure({ telemetry }: World, engine: Engine): Promise<void> {
-  const queue = await engine.queue.stats().catch((error: unknown) => {
-    statusTold(telemetry, `cannot read the queue: ${asError(error).message}`)
-    throw error
-  })
-  queueMeasured(telemetry, queue)
-  const clashes = await countClashes(engine.database)
-  clashesMeasured(telemetry, clashes)
-  statusTold(
-    telemetry,
-    statusLine({
-      queue,
-      lags: telemetry.recent?.lags() ?? [],
-      nowMs: Date.now(),
-      heldClashes: clashes.get('held') ?? 0,
-      down: engine.breakers
-        .map((one) => one.state())
-        .filter(({ openForMs }) => openForMs > 0)
-        .map(({ part }) => part),
-    }),
-  )
-  const reconciledMs = await readLastReconcile(engine.database)
-  if (reconciledMs !== null) reconcileMeasured(telemetry, reconciledMs)
 }
 
 /** Debts that lost a race after their commit. */

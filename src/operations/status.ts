@@ -1,66 +1,81 @@
-import { ConfigError } from '../errors.ts'
-import type { StatusReport } from '../model/operations.ts'
+import type { PlacementUse } from '../model/placement-use.ts'
+import { keysIn, type QueueState } from '../model/queue-sample.ts'
 import type { ScrubStatus } from '../model/scrub.ts'
-import { readParked, readStats } from '../queue/reading.ts'
+import type { StatusReport } from '../model/status.ts'
+import { readSample } from '../queue/sample.ts'
 import { paceOf } from '../reconcile/scrub-pace.ts'
 import { readScrubStatus } from '../reconcile/scrub-position.ts'
+import { readActivity } from '../staging/activity.ts'
 import { countClashes } from '../staging/clashes.ts'
-import type { Database } from '../staging/database.ts'
+import { listCursors } from '../staging/cursor.ts'
+import { listDaemons } from '../staging/daemons.ts'
 import { countDebts } from '../staging/debt.ts'
-import { pendingMigrations } from '../staging/migration.ts'
+import { readKeyNames } from '../staging/key-names.ts'
 import { readOwnedCounts } from '../staging/owned-counts.ts'
+import { readPlacementUse } from '../staging/placement-use.ts'
+import { readLastReconcile } from '../staging/reconciled.ts'
+import { requirePrepared } from './prepared.ts'
+import { clashesReport, parkedReport } from './shown.ts'
 import type { World } from './world.ts'
 
 const MAX_PARKED = 50
+const MAX_CLASHES = 50
+const MAX_RECENT = 30
 
-/** What every command but `init` and `doctor` says of a staging that is not prepared. */
-export function notInitialised(): ConfigError {
-  return new ConfigError(
-    'NOT_INITIALISED',
-    'this staging database is not prepared: run `koji-staging-sync init`',
-  )
-}
-
-/** Staging's database. Throws ConfigError NOT_INITIALISED before `init`. */
-export async function requirePrepared(world: World): Promise<Database> {
-  const database = await world.database()
-  if ((await pendingMigrations(database, world.migrations)).length > 0) throw notInitialised()
-  return database
-}
-
-/** From staging's database alone, so that it answers while the daemon or prod is down. */
-export async function readStatus(world: World): Promise<StatusReport> {
+/** From staging's database alone, so that it answers while the daemon or prod is down. `placements`: as known, to spare the count. */
+export async function readStatus(
+  world: World,
+  known: { readonly placements?: readonly PlacementUse[] } = {},
+): Promise<StatusReport> {
   const database = await requirePrepared(world)
-  const stats = await readStats(database)
-  const owned = await readOwnedCounts(database)
-  const parked = await readParked(database, MAX_PARKED)
-  const cursors = await database.query<{ source: string; event: number | null; time: string | null }>(
-    'status.cursors',
-    `select name as source, event, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time
-       from staging_sync.cursor order by name`,
+  const [clock] = await database.query<{ ms: number }>(
+    'status.clock',
+    'select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms',
   )
+  const { keys, parked, oldestSeconds } = await readSample(database)
+  const owned = await readOwnedCounts(database)
+  const activity = await readActivity(database)
+  const recent = activity.things.slice(0, MAX_RECENT)
+  const names = await readKeyNames(
+    database,
+    recent.map(({ subject }) => subject),
+  )
+  const sum = (state: QueueState): number => keysIn({ keys }, state)
   return {
+    atMs: clock?.ms ?? Date.now(),
+    prodHub: world.config.prod.hub,
+    daemons: (await listDaemons(database)).map(({ host, pid, started, seenSeconds }) => ({
+      host,
+      pid,
+      started: new Date(started).toISOString(),
+      seenSeconds,
+    })),
     queue: {
-      live: stats.ready.live,
-      sweep: stats.ready.sweep,
-      waiting: stats.waiting + stats.delayed,
-      claimed: stats.claimed,
-      parked: stats.parked,
-      oldestSeconds: stats.oldestSeconds,
+      live: keys.ready.live,
+      sweep: keys.ready.sweep,
+      delayed: sum('delayed'),
+      waiting: sum('waiting'),
+      claimed: sum('claimed'),
+      parked: sum('parked'),
+      oldestSeconds,
     },
+    parkedByCode: parked,
+    parked: await parkedReport(database, MAX_PARKED),
+    clashes: Object.fromEntries(await countClashes(database)),
+    clashing: await clashesReport(database, { limit: MAX_CLASHES }),
+    minutes: activity.minutes,
+    recent: recent.map((thing) => ({ ...thing, name: names.get(thing.subject) ?? null })),
+    reconcile: await readLastReconcile(database),
+    scrub: await scrubStatus(world),
+    cursors: (await listCursors(database)).map(({ source, event, timeMs }) => ({
+      source,
+      event,
+      time: timeMs === null ? null : new Date(timeMs).toISOString(),
+    })),
+    placements: known.placements ?? (await readPlacementUse(database)),
     owned: Object.fromEntries(owned.counts),
     ownedCountedAt: owned.countedAt,
-    clashes: Object.fromEntries(await countClashes(database)),
-    parked: parked.map((item) => ({
-      key: item.key,
-      code: item.code,
-      reason: item.reason,
-      attempts: item.attempts,
-      since: new Date(item.parkedAtMs).toISOString(),
-    })),
-    cursors: cursors.map((row) => ({ source: row.source, event: row.event, lastSuccess: row.time })),
     debts: await countDebts(database),
-    scrub: await scrubStatus(world),
   }
 }
 

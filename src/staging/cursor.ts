@@ -44,3 +44,14 @@ export async function advanceCursor(tx: Tx, name: string, { event, time }: Curso
     [name, event, time],
   )
 }
+
+/** All sources that were ever read, by name; `timeMs`: of the newest change that was read, milliseconds since 1970. */
+export function listCursors(
+  sql: Sql,
+): Promise<{ readonly source: string; readonly event: number | null; readonly timeMs: number | null }[]> {
+  return sql.query(
+    'cursor.list',
+    `select name as source, event, (extract(epoch from time) * 1000)::float8 as "timeMs"
+       from staging_sync.cursor order by name`,
+  )
+}

@@ -13,9 +13,11 @@ import type { Sql, Tx } from './database.ts'
  * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
  * | `placement_rules` | digest of the rules of placement that the builds were last held against          |
  * | `reconciled` | when a comparison of everything last ended, milliseconds since 1970 by the database's clock |
+ * | `reconcile_found` | what that found, see staging/reconciled.ts |
  */
 export type SettingKey =
   | 'reconciled'
+  | 'reconcile_found'
   | 'drafts_read'
   | 'id_floor'
   | 'user_id'
@@ -67,22 +69,4 @@ export async function pinSetting(tx: Tx, what: string, value: string): Promise<v
       },
     )
   }
-}
-
-/** Notes that everything was compared just now. */
-export async function noteReconciled(sql: Sql): Promise<void> {
-  await sql.query(
-    'settings.reconciled',
-    `insert into staging_sync.setting (key, value) values ('reconciled', floor(extract(epoch from clock_timestamp()) * 1000)::text)
-     on conflict (key) do update set value = excluded.value`,
-  )
-}
-
-/** When everything was last compared, milliseconds since 1970; null: never. */
-export async function readLastReconcile(sql: Sql): Promise<number | null> {
-  const [row] = await sql.query<{ ms: number }>(
-    'settings.last-reconcile',
-    `select value::double precision as ms from staging_sync.setting where key = 'reconciled'`,
-  )
-  return row?.ms ?? null
 }

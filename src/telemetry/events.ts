@@ -1,17 +1,14 @@
 import type { OutageError, Part } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
 import { formatKey, type Key } from '../model/key.ts'
+import type { LastReconcile } from '../model/last-reconcile.ts'
 import type { Outcome } from '../model/outcome.ts'
 import type { TopicLabel } from '../model/topics.ts'
 import {
   type CatchUpReason,
-  CLASH_STATES,
-  type ClashState,
-  type HubOutcome,
   type MessageOutcomeLabel,
   PARTS,
   type Pruned,
-  type QueueSample,
   type TrustFile,
   type TrustOutcome,
 } from './labels.ts'
@@ -133,7 +130,7 @@ export function messageHandled(
   metrics.messages.inc({ topic, outcome })
   metrics.busLastMessage.setToCurrentTime()
   if (outcome === 'refused') metrics.refused.inc({ reason: metrics.reasonLabel(reason) })
-  if (outcome === 'marked') recent?.add('message', topic, '')
+  if (outcome === 'marked') recent?.arrived(topic)
   log.debug({ topic, outcome, ...(reason === '' ? {} : { reason }) }, 'message handled')
 }
 
@@ -193,6 +190,9 @@ export function converged(
   const { outcome, elapsedMs, lagMs } = fields
   const { kind } = key
   metrics.keys.inc({ kind, outcome: outcome.kind })
+  metrics.convergeLastAttempt.setToCurrentTime()
+  if (outcome.kind === 'applied' || outcome.kind === 'unchanged')
+    metrics.convergeLastSuccess.setToCurrentTime()
   metrics.convergeSeconds.observe({ kind }, elapsedMs / 1000)
   if ('rows' in outcome) metrics.rows.inc({ kind }, outcome.rows)
   if (lagMs !== null) {
@@ -201,8 +201,8 @@ export function converged(
   }
   if (outcome.kind === 'applied') {
     const lag = lagMs === null ? '' : `, ${Math.round(lagMs)} ms after it came`
-    recent?.add('applied', formatKey(key), `${outcome.rows} rows${lag},`)
-  } else if (outcome.kind === 'held') recent?.add('held', formatKey(key), `${outcome.reason},`)
+    recent?.applied(formatKey(key), `${outcome.rows} ${outcome.rows === 1 ? 'row' : 'rows'}${lag}`)
+  } else if (outcome.kind === 'held') recent?.add('held', formatKey(key), outcome.reason)
   const line = { key: formatKey(key), outcome: outcome.kind, elapsedMs: Math.round(elapsedMs), lagMs }
   if (outcome.kind === 'applied') log.info({ ...line, rows: outcome.rows }, 'converged')
   else if (outcome.kind === 'held') log.warn({ ...line, reason: outcome.reason }, 'converged')
@@ -211,11 +211,13 @@ export function converged(
 
 /** The key's own failure; `parked`: it is not tried again soon. */
 export function keyFailed(
-  { log, metrics }: Telemetry,
+  { log, metrics, recent }: Telemetry,
   key: Key,
   fields: { error: Error; attempts: number; parked: boolean },
 ): void {
+  if (fields.parked) recent?.add('parked', formatKey(key), fields.error.message)
   metrics.keys.inc({ kind: key.kind, outcome: fields.parked ? 'parked' : 'failed' })
+  metrics.convergeLastAttempt.setToCurrentTime()
   const line = { key: formatKey(key), attempts: fields.attempts, err: fields.error }
   if (fields.parked) log.error(line, 'key parked')
   else log.warn(line, 'key failed')
@@ -233,11 +235,6 @@ export function keyReturned({ log, metrics }: Telemetry, key: Key, error: Outage
   log.debug({ key: formatKey(key), part: error.part, code: error.code }, 'key given back')
 }
 
-/** Clashes that stand now, by what policy decided. */
-export function clashesMeasured({ metrics }: Telemetry, open: ReadonlyMap<ClashState, number>): void {
-  for (const state of CLASH_STATES) metrics.clashes.set({ state }, open.get(state) ?? 0)
-}
-
 export function breakerOpened({ log, metrics }: Telemetry, error: OutageError): void {
   metrics.breakerOpen.set({ part: error.part }, 1)
   metrics.outages.inc({ part: error.part })
@@ -247,21 +244,6 @@ export function breakerOpened({ log, metrics }: Telemetry, error: OutageError): 
 export function breakerClosed({ log, metrics }: Telemetry, part: Part): void {
   metrics.breakerOpen.set({ part }, 0)
   log.info({ part }, 'part is up again')
-}
-
-export function hubAnswered(
-  { log, metrics }: Telemetry,
-  fields: { outcome: HubOutcome; calls: number; elapsedMs: number; bytes: number },
-): void {
-  metrics.hubRequests.inc({ outcome: fields.outcome })
-  metrics.hubCalls.inc(fields.calls)
-  metrics.hubSeconds.observe(fields.elapsedMs / 1000)
-  metrics.hubBytes.inc(fields.bytes)
-  log.trace(fields, 'hub answered')
-}
-
-export function queueMeasured({ metrics }: Telemetry, sample: QueueSample): void {
-  metrics.setQueue(sample)
 }
 
 export function catchUpRequested({ log, metrics }: Telemetry, reason: CatchUpReason): void {
@@ -339,23 +321,18 @@ export function scrubInterrupted({ log }: Telemetry, error: Error): void {
   log.warn({ err: error }, 'scrub interrupted')
 }
 
-export function reconcileStarted({ log }: Telemetry): void {
+export function reconcileStarted({ log, metrics }: Telemetry): void {
+  metrics.reconcileLastAttempt.setToCurrentTime()
   log.info('reconcile started')
 }
 
 /** The daemon's own, of everything. What it found has been marked. */
 export function reconcileFinished(
-  { log, metrics, recent }: Telemetry,
-  fields: { tags: number; builds: number; differences: number; elapsedMs: number },
+  { log, metrics }: Telemetry,
+  fields: NonNullable<LastReconcile['found']> & { elapsedMs: number },
 ): void {
   metrics.reconcileLastSuccess.setToCurrentTime()
-  recent?.reconciled(fields)
   log.info({ ...fields, elapsedMs: Math.round(fields.elapsedMs) }, 'reconcile finished')
-}
-
-/** When anyone's last comparison of everything ended, as the database knows: also after a restart. */
-export function reconcileMeasured({ metrics }: Telemetry, lastDoneMs: number): void {
-  metrics.reconcileLastSuccess.set(lastDoneMs / 1000)
 }
 
 export function reconcileFailed({ log }: Telemetry, error: Error): void {

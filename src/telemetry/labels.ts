@@ -1,4 +1,8 @@
 import type { Part } from '../errors.ts'
+import { DATABASE_ERRORS } from '../model/error-help/database.ts'
+import { HUB_ERRORS } from '../model/error-help/hub.ts'
+import { KEY_ERRORS } from '../model/error-help/keys.ts'
+import { STORAGE_ERRORS } from '../model/error-help/storage.ts'
 import type { KeyKind } from '../model/key.ts'
 import type { Outcome } from '../model/outcome.ts'
 import { TOPIC_NAMES, type TopicLabel } from '../model/topics.ts'
@@ -20,14 +24,8 @@ export type CatchUpReason = (typeof ZERO_LABELS.catchUpReasons)[number]
 export type TrustFile = 'ca' | 'crl'
 export type TrustOutcome = 'changed' | 'unchanged' | 'failed'
 
-/** Numbers of the queue; the shape of `QueueStats`. */
-export interface QueueSample {
-  readonly ready: { readonly live: number; readonly sweep: number }
-  readonly waiting: number
-  readonly claimed: number
-  readonly parked: number
-  readonly oldestSeconds: number
-}
+/** What became of one call in a request. `failed`: the request did not get its answers. */
+export type CallOutcome = 'ok' | 'fault' | 'failed'
 
 export const PARTS: readonly Part[] = ['hub', 'database', 'storage', 'bus']
 
@@ -62,6 +60,8 @@ const MESSAGE_OUTCOMES: Record<MessageOutcomeLabel, true> = {
   refused: true,
 }
 
+const CALL_OUTCOMES: Record<CallOutcome, true> = { ok: true, fault: true, failed: true }
+
 const HUB_OUTCOMES: Record<HubOutcome, true> = { ok: true, fault: true, outage: true, aborted: true }
 
 /** Label values that are known beforehand: their series exist from the start, so that a rate is never missing. */
@@ -71,7 +71,14 @@ export const ZERO_LABELS = {
   kinds: Object.keys(KINDS) as KeyKind[],
   keyOutcomes: Object.keys(KEY_OUTCOMES) as KeyOutcome[],
   hubOutcomes: Object.keys(HUB_OUTCOMES) as HubOutcome[],
-  queueStates: ['live', 'sweep', 'waiting', 'claimed', 'parked'],
+  callOutcomes: Object.keys(CALL_OUTCOMES) as CallOutcome[],
+  /** what parks a key is one of the errors that are explained to people */
+  parkedCodes: [KEY_ERRORS, HUB_ERRORS, STORAGE_ERRORS, DATABASE_ERRORS].flatMap((errors) =>
+    Object.keys(errors),
+  ),
+  hubCodes: Object.keys(HUB_ERRORS),
+  cursors: ['history', 'builds', 'staging-history'],
+  copyModes: ['copy', 'in-place'],
   refusals: [
     'frames',
     'size',
@@ -94,3 +101,8 @@ export type Pruned = (typeof PRUNED)[number]
 /** What policy decided of a clash that stands. */
 export const CLASH_STATES = ['held', 'prod-won', 'local-won'] as const
 export type ClashState = (typeof CLASH_STATES)[number]
+
+/** The label value of what a closed list does not have. */
+export const OTHER = 'other'
+/** A request of several calls that are not all of one method. */
+export const MULTICALL = 'multiCall'

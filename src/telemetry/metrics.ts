@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { DRIFT_KINDS } from '../model/drift.ts'
-import { CLASH_STATES, PARTS, PRUNED, type QueueSample, ZERO_LABELS } from './labels.ts'
+import { MULTICALL, OTHER, ZERO_LABELS } from './labels.ts'
+import { zeroMethod, zeroMetrics } from './zero-metrics.ts'
 
 /** Wire times and database times are milliseconds, a cold hub takes seconds, an outage minutes. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
@@ -58,9 +58,10 @@ export class Metrics {
 
   readonly queueKeys = this.#gauge(
     'queue_keys',
-    'Keys in the queue: ready (live, sweep), waiting, claimed, parked',
-    ['state'],
+    'Keys in the queue: ready, delayed (in backoff, or looked at again later), waiting (for other keys), claimed, parked; by priority',
+    ['state', 'priority'],
   )
+  readonly parkedKeys = this.#gauge('parked_keys', 'Parked keys by the code of what parked them', ['code'])
   readonly queueOldest = this.#gauge(
     'queue_oldest_seconds',
     'Age of the oldest mark that is due; parked ones aside',
@@ -73,10 +74,26 @@ export class Metrics {
   readonly writingStopped = this.#gauge('writing_stopped', '1 once all writing has stopped for safety')
   readonly outages = this.#counter('outages_total', 'How often a part was found to be down', ['part'])
 
-  readonly hubRequests = this.#counter('hub_requests_total', "Requests to prod's hub, by outcome", [
-    'outcome',
-  ])
-  readonly hubCalls = this.#counter('hub_calls_total', "Calls in requests to prod's hub")
+  readonly hubRequests = this.#counter(
+    'hub_requests_total',
+    "Requests to prod's hub, by method (multiCall: of several) and outcome (fault: the one call was answered with a fault)",
+    ['method', 'outcome'],
+  )
+  readonly hubRequestTime = this.#counter(
+    'hub_requests_seconds_total',
+    "Time that requests to prod's hub took, by method and outcome",
+    ['method', 'outcome'],
+  )
+  readonly hubFailures = this.#counter(
+    'hub_failures_total',
+    "Requests to prod's hub that failed as a whole, by the code of the error",
+    ['code'],
+  )
+  readonly hubCalls = this.#counter(
+    'hub_calls_total',
+    "Calls in requests to prod's hub, by method and outcome (failed: with the whole request)",
+    ['method', 'outcome'],
+  )
   readonly hubSeconds = this.#histogram('hub_request_seconds', "How long prod's hub took to answer a request")
   readonly hubBytes = this.#counter('hub_bytes_total', "Bytes of prod's hub's answers")
 
@@ -97,11 +114,34 @@ export class Metrics {
     'catchup_cursor_event',
     "prod's event up to which its history was read",
   )
+  readonly catchUpCursorTime = this.#gauge(
+    'catchup_cursor_timestamp_seconds',
+    "When the newest change was made that a source of catch-up has read, by prod's clock; quiet hours of prod make it old, too; 0: never read",
+    ['source'],
+  )
   readonly catchUpKeys = this.#counter('catchup_keys_total', 'Keys that catch-up marked')
 
+  readonly convergeLastAttempt = this.#gauge(
+    'converge_last_attempt_timestamp_seconds',
+    'When a round of a key last ended, well or not',
+  )
+  readonly convergeLastSuccess = this.#gauge(
+    'converge_last_success_timestamp_seconds',
+    'When a key was last found equal, or made so',
+  )
+
+  readonly reconcileLastAttempt = this.#gauge(
+    'reconcile_last_attempt_timestamp_seconds',
+    'When this daemon last began a comparison of everything; 0: not since its start',
+  )
   readonly reconcileLastSuccess = this.#gauge(
     'reconcile_last_success_timestamp_seconds',
     'When a comparison of everything last ended well, whoever made it; 0: never',
+  )
+  readonly drift = this.#gauge(
+    'drift',
+    'Differences of which nobody had told, found by the last comparison of everything, whoever made it, by kind',
+    ['kind'],
   )
   readonly missed = this.#counter(
     'missed_total',
@@ -125,16 +165,39 @@ export class Metrics {
     'When the scrub last came to the end of all builds',
   )
 
+  readonly copiedBytes = this.#counter(
+    'copied_bytes_total',
+    "Bytes that were copied from prod into staging's tree, by placement; what is shared by reflink or hard link is none",
+    ['mode'],
+  )
+  readonly placementBuilds = this.#gauge(
+    'placement_builds',
+    'Builds whose files stand by each placement (placed), are on their way (intent), or are being taken away (removing)',
+    ['mode', 'state'],
+  )
+  readonly placementBytes = this.#gauge(
+    'placement_bytes',
+    "Size of the files of placed builds, by placement; volume and farm lead to prod's own and take no space",
+    ['mode'],
+  )
+  readonly placementMeasured = this.#gauge(
+    'placement_measured_timestamp_seconds',
+    'When the numbers of placements were last read',
+  )
+  readonly daemons = this.#gauge('daemons', 'Daemons that work on this staging now')
+
   readonly pruned = this.#counter('pruned_rows_total', 'Old records of our own that were removed', ['what'])
 
   readonly #buildInfo = this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'])
   readonly #reasons = new Set<string>()
+  readonly #methods = new Set([MULTICALL, OTHER])
 
   constructor(options: MetricsOptions) {
     this.version = options.version
     if (options.processMetrics !== false) collectDefaultMetrics({ register: this.registry, prefix: PREFIX })
     this.#buildInfo.set({ version: options.version, node: process.versions.node }, 1)
-    this.#zero()
+    zeroMetrics(this)
+    this.knowMethods(this.#methods)
   }
 
   /** The page that Prometheus reads. */
@@ -148,53 +211,22 @@ export class Metrics {
     return this.#reasons.has(reason) ? reason : 'other'
   }
 
-  setQueue(sample: QueueSample): void {
-    this.queueKeys.set({ state: 'live' }, sample.ready.live)
-    this.queueKeys.set({ state: 'sweep' }, sample.ready.sweep)
-    this.queueKeys.set({ state: 'waiting' }, sample.waiting)
-    this.queueKeys.set({ state: 'claimed' }, sample.claimed)
-    this.queueKeys.set({ state: 'parked' }, sample.parked)
-    this.queueOldest.set(sample.oldestSeconds)
-    this.queueMeasured.setToCurrentTime()
+  /** The methods that prod's hub may be asked for; others count as `other`. */
+  knowMethods(methods: Iterable<string>): void {
+    for (const method of methods) {
+      this.#methods.add(method)
+      zeroMethod(this, method)
+    }
   }
 
-  #zero(): void {
-    const {
-      topics,
-      messageOutcomes,
-      kinds,
-      keyOutcomes,
-      hubOutcomes,
-      queueStates,
-      refusals,
-      trustFiles,
-      trustOutcomes,
-      catchUpReasons,
-    } = ZERO_LABELS
-    for (const topic of topics)
-      for (const outcome of messageOutcomes) this.messages.inc({ topic, outcome }, 0)
-    for (const reason of refusals) this.refused.inc({ reason: this.reasonLabel(reason) }, 0)
-    for (const file of trustFiles) {
-      for (const outcome of trustOutcomes) this.trustReads.inc({ file, outcome }, 0)
-    }
-    for (const kind of kinds) {
-      for (const outcome of keyOutcomes) this.keys.inc({ kind, outcome }, 0)
-      this.convergeSeconds.zero({ kind })
-      this.rows.inc({ kind }, 0)
-    }
-    for (const outcome of hubOutcomes) this.hubRequests.inc({ outcome }, 0)
-    for (const state of queueStates) this.queueKeys.set({ state }, 0)
-    for (const state of CLASH_STATES) this.clashes.set({ state }, 0)
-    for (const reason of catchUpReasons) this.catchUpRequested.inc({ reason }, 0)
-    for (const kind of DRIFT_KINDS) {
-      this.missed.inc({ kind }, 0)
-      this.scrubMissed.inc({ kind }, 0)
-    }
-    for (const what of PRUNED) this.pruned.inc({ what }, 0)
-    for (const part of PARTS) {
-      this.breakerOpen.set({ part }, 0)
-      this.outages.inc({ part }, 0)
-    }
+  /** A method of the hub as a label value. */
+  methodLabel(method: string): string {
+    return this.#methods.has(method) ? method : OTHER
+  }
+
+  /** The code of an error of the hub as a label value. */
+  hubCodeLabel(code: string): string {
+    return ZERO_LABELS.hubCodes.includes(code) ? code : OTHER
   }
 
   #counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

@@ -1,76 +1,85 @@
-/** Something that came or was done, for people. */
-export interface RecentThing {
-  /** milliseconds since 1970 */
-  readonly atMs: number
-  readonly what: string
-  readonly subject: string
-  readonly detail: string
-}
+import {
+  type Activity,
+  type ActivityMinute,
+  MINUTE_MS,
+  type RecentThing,
+  SHOWN_MINUTES,
+} from '../model/activity.ts'
 
-/** The lag of live changes in one minute, seconds. */
-export interface LagMinute {
-  /** the minute's begin, milliseconds since 1970 */
-  readonly atMs: number
-  readonly count: number
-  readonly max: number
-  readonly mean: number
-}
-
-const MINUTE_MS = 60_000
-const MINUTES = 60
 const MAX_THINGS = 50
+/** A burst must not push out what else happened: of one minute no more than this of each sort. */
+const MAX_A_MINUTE = 20
 
-/** What the page shows of the last hour: in memory, bounded, of this process. */
+type Counts = { arrived: number; applied: number; count: number; sum: number; max: number }
+
+/** What this process did in the last hour: in memory, bounded. */
 export class Recent {
   readonly #now: () => number
   readonly #things: RecentThing[] = []
-  readonly #minutes = new Map<number, { count: number; sum: number; max: number }>()
+  readonly #minutes = new Map<number, Counts>()
   readonly startedMs: number
-  #lastReconcile: Readonly<Record<string, number>> | null = null
 
   constructor(now: () => number = Date.now) {
     this.#now = now
     this.startedMs = now()
   }
 
+  /** A message that marked keys. */
+  arrived(topic: string): void {
+    this.#minute().arrived += 1
+    this.add('message', topic, '')
+  }
+
+  /** A key that was made equal by writing. */
+  applied(key: string, detail: string): void {
+    this.#minute().applied += 1
+    this.add('applied', key, detail)
+  }
+
   add(what: string, subject: string, detail: string): void {
-    this.#things.push({
-      atMs: this.#now(),
-      what,
-      subject: subject.slice(0, 200),
-      detail: detail.slice(0, 300),
-    })
+    const atMs = this.#now()
+    const since = Math.floor(atMs / MINUTE_MS) * MINUTE_MS
+    const alike = this.#things.filter((thing) => thing.atMs >= since && thing.what === what)
+    const [oldest] = alike
+    if (alike.length >= MAX_A_MINUTE && oldest !== undefined)
+      this.#things.splice(this.#things.indexOf(oldest), 1)
+    this.#things.push({ atMs, what, subject: subject.slice(0, 200), detail: detail.slice(0, 300) })
     if (this.#things.length > MAX_THINGS) this.#things.shift()
   }
 
+  /** Of a live change, in seconds. */
   lag(seconds: number): void {
-    const minute = Math.floor(this.#now() / MINUTE_MS) * MINUTE_MS
-    const known = this.#minutes.get(minute) ?? { count: 0, sum: 0, max: 0 }
-    const { count, sum, max } = known
-    this.#minutes.set(minute, { count: count + 1, sum: sum + seconds, max: Math.max(max, seconds) })
-    for (const at of this.#minutes.keys()) if (at <= minute - MINUTES * MINUTE_MS) this.#minutes.delete(at)
+    const minute = this.#minute()
+    minute.count += 1
+    minute.sum += seconds
+    minute.max = Math.max(minute.max, seconds)
   }
 
-  reconciled(numbers: Readonly<Record<string, number>>): void {
-    this.#lastReconcile = { ...numbers, atMs: this.#now() }
-  }
-
-  /** of the daemon's last one since it started: numbers, and `atMs`; null: none */
-  get lastReconcile(): Readonly<Record<string, number>> | null {
-    return this.#lastReconcile
-  }
-
-  /** Newest first. */
-  things(): RecentThing[] {
-    return this.#things.toReversed()
-  }
-
-  /** The last hour, oldest first; minutes without a live change are left out. */
-  lags(): LagMinute[] {
-    const from = this.#now() - MINUTES * MINUTE_MS
-    return [...this.#minutes]
+  /** The last hour. */
+  activity(): Activity {
+    const from = this.#now() - SHOWN_MINUTES * MINUTE_MS
+    const minutes = [...this.#minutes]
       .filter(([atMs]) => atMs > from)
       .sort(([a], [b]) => a - b)
-      .map(([atMs, { count, sum, max }]) => ({ atMs, count, max, mean: sum / count }))
+      .map(
+        ([atMs, { arrived, applied, count, sum, max }]): ActivityMinute => ({
+          atMs,
+          arrived,
+          applied,
+          lag: { count, sum, max },
+        }),
+      )
+    return { minutes, things: this.#things.toReversed() }
+  }
+
+  #minute(): Counts {
+    const atMs = Math.floor(this.#now() / MINUTE_MS) * MINUTE_MS
+    const known = this.#minutes.get(atMs)
+    if (known !== undefined) return known
+    const made: Counts = { arrived: 0, applied: 0, count: 0, sum: 0, max: 0 }
+    this.#minutes.set(atMs, made)
+    for (const old of this.#minutes.keys())
+      if (old <= atMs - SHOWN_MINUTES * MINUTE_MS) this.#minutes.delete(old)
+    return made
   }
 }

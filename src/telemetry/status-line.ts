@@ -1,27 +1,29 @@
-import type { QueueSample } from './labels.ts'
-import type { LagMinute } from './recent.ts'
+import { type ActivityMinute, activityOf } from '../model/activity.ts'
+import { keysIn, type QueueSample } from '../model/queue-sample.ts'
 
 /** One line that says how it goes: lag of live changes, queue, what waits or is held; for `systemctl status`. */
 export function statusLine(at: {
   readonly queue: QueueSample
-  /** oldest first; see Recent.lags */
-  readonly lags: readonly LagMinute[]
+  /** what this daemon did, oldest first */
+  readonly minutes: readonly ActivityMinute[]
   readonly nowMs: number
   readonly heldClashes: number
   /** parts that are down */
   readonly down: readonly string[]
 }): string {
-  const { queue, lags, nowMs, heldClashes, down } = at
-  const last = lags.at(-1)
+  const { queue, minutes, nowMs, heldClashes, down } = at
+  const { count, sum, max } = activityOf(minutes, nowMs, 10).lag
   const lag =
-    last === undefined || nowMs - last.atMs > 10 * 60_000
-      ? 'no live change in 10 minutes'
-      : `lag ${seconds(last.mean)} (at most ${seconds(last.max)})`
-  const due = queue.ready.live + queue.ready.sweep + queue.claimed
+    count === 0 ? 'no live change in 10 minutes' : `lag ${seconds(sum / count)} (at most ${seconds(max)})`
+  const [due, waiting, parked] = [
+    keysIn(queue, 'ready') + keysIn(queue, 'claimed'),
+    keysIn(queue, 'waiting'),
+    keysIn(queue, 'parked'),
+  ]
   const work = due === 0 ? 'queue empty' : `queue ${due} due, oldest ${seconds(queue.oldestSeconds)}`
   const rest = [
-    queue.waiting > 0 ? `${queue.waiting} waiting` : '',
-    queue.parked > 0 ? `${queue.parked} parked` : '',
+    waiting > 0 ? `${waiting} waiting` : '',
+    parked > 0 ? `${parked} parked` : '',
     heldClashes > 0 ? `${heldClashes} clashes held` : '',
     down.length > 0 ? `waits for ${down.join(', ')}` : '',
   ]

@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { statusText } from '../../src/cli/render-status.ts'
+import type { StatusReport } from '../../src/model/status.ts'
+import { verdictOf } from '../../src/model/verdict.ts'
+import { QUIET } from '../support/quiet-status.ts'
 import { type Result, runHere } from './scripted.ts'
 
 const CONFIG = ['--config', 'config/koji-staging-sync.toml']
@@ -86,13 +90,51 @@ describe('status and init', () => {
   it('shows figures for people, or as JSON', async () => {
     const [text, json] = await Promise.all([scripted('', ['status']), scripted('', ['status', '--json'])])
     expect([text.code, json.code]).toEqual([0, 0])
-    expect(text.stdout).toContain('  ready     1 live, 2 sweep; the oldest 7 s\n')
-    expect(text.stdout).toContain('clashes\n  none\n')
-    expect(text.stdout).toContain('  history  event 777, last success never\n')
-    expect(text.stdout).toContain(
-      'build/7  STORAGE_SOURCE_MISSING: gone (9 attempts, since 2026-01-02T03:04:05Z)\n  and 59 more\n',
-    )
-    expect(JSON.parse(json.stdout)).toMatchObject({ queue: { parked: 60 }, debts: 0 })
+    for (const line of [
+      'Being made equal: 10 keys in the queue, the oldest due for 7 s; 60 keys parked\n',
+      'queue       1 live, 2 sweep ready; 4 worked on; 0 waiting; 3 to be looked at again\n',
+      'oldest due  7.4 s\n',
+      'parked      60\n',
+      'clashes     0 held, 0 prod won, 0 local won\n',
+      'last 5 min  4 messages came, 3 keys made equal, lag 30 ms, at most 200 ms\n',
+      'daemons     h1 process 7, since 60 min ago\n',
+      '  5 s ago     applied  build/7 (bash-5-1)  12 rows\n',
+      'reconcile   2 h ago: 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures\n',
+      '  history  event 777, newest change 5 min ago (2026-01-31T04:00:00Z)\n',
+      "placement   copy: 5 builds, 3 GiB of staging's own; 1 coming, 0 going\n",
+      '  build/7  STORAGE_SOURCE_MISSING: gone\\u001b[2J https://a:***@b/ (9 attempts, since 2026-01-31T04:00:00Z)\n  and 59 more: parked list\n',
+    ])
+      expect(text.stdout).toContain(line)
+    expect(text.stdout).toMatch(/^lag, 1 h {4}\u00b7{58}\u2584\u00b7$/m)
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      verdict: { title: 'Being made equal' },
+      queue: { parked: 60 },
+      debts: 0,
+    })
+  })
+
+  it('is coloured on a terminal only, and not where NO_COLOR is said', async () => {
+    const paint = async (tty: boolean, env: Record<string, string> = {}) =>
+      (await runHere(['status', '--config', 'config/koji-staging-sync.toml'], { tty, env })).stdout
+    expect(await paint(true)).toContain('\u001b[33mBeing made equal\u001b[39m: 10 keys')
+    expect(await paint(true)).toContain('parked      \u001b[31m60\u001b[39m\n')
+    // What came from outside is never a colour.
+    expect(await paint(true)).not.toContain('\u001b[2J')
+    for (const plain of [
+      await paint(false),
+      await paint(true, { NO_COLOR: '1' }),
+      await paint(true, { TERM: 'dumb' }),
+    ])
+      expect(plain).not.toContain('\u001b')
+  })
+
+  it('says that no daemon runs, whatever else is known', () => {
+    const text = (daemons: StatusReport['daemons']) => {
+      const report = { ...QUIET, daemons }
+      return statusText(report, verdictOf(report, null), (_colour, one) => one)
+    }
+    expect(text(QUIET.daemons)).toMatch(/^Equal: nothing is known to differ\n/)
+    expect(text([])).toMatch(/^No daemon runs: what prod changes is not followed\n[\s\S]*daemons {5}none\n/)
   })
 
   it('says what init did, adopted and left', async () => {

@@ -3,6 +3,7 @@ import { OutageError, SafetyError } from '../../src/errors.ts'
 import type { Drift } from '../../src/model/drift.ts'
 import { formatKey } from '../../src/model/key.ts'
 import type { Operations, SyncedKey } from '../../src/model/operations.ts'
+import { AT, quietBut } from '../support/quiet-status.ts'
 
 /** What a command ended with. */
 export interface Result {
@@ -156,24 +157,22 @@ export function scriptedOperations(script: string): Operations {
       return { prodEvent: event, stagingEvent: null, reasons: [`${tag}\u001b[2J`], nearest }
     },
     async status() {
-      return {
-        queue: { live: 1, sweep: 2, waiting: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
-        owned: { build: 10 },
-        ownedCountedAt: null,
-        clashes: {},
-        parked: [
-          {
-            key: 'build/7',
-            code: 'STORAGE_SOURCE_MISSING',
-            reason: 'gone',
-            attempts: 9,
-            since: '2026-01-02T03:04:05Z',
-          },
-        ],
-        cursors: [{ source: 'history', event: 777, lastSuccess: null }],
-        debts: 0,
-        scrub: null,
-      }
+      return quietBut(
+        { live: 1, sweep: 2, delayed: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
+        {
+          parked: [
+            {
+              key: 'build/7',
+              name: null,
+              code: 'STORAGE_SOURCE_MISSING',
+              reason: 'gone\u001b[2J https://a:hunter2@b/',
+              attempts: 9,
+              since: AT,
+              retryAt: AT,
+            },
+          ],
+        },
+      )
     },
     async clashes() {
       const at = '2026-01-02T03:04:05Z'

@@ -7,6 +7,7 @@ import type { Operations } from '../../src/model/operations.ts'
 import type { Step } from '../../src/step.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
+import { Recent } from '../../src/telemetry/recent.ts'
 import { LogLines } from './log-lines.ts'
 import type { Program } from './program.ts'
 
@@ -31,7 +32,7 @@ export async function openHere({ file, set = [], step }: HereOptions): Promise<H
   const metrics = new Metrics({ version: 'test', processMetrics: false })
   const operations = await createOperations({
     config,
-    telemetry: { log, metrics },
+    telemetry: { log, metrics, recent: new Recent() },
     ...(step === undefined ? {} : { step }),
   })
   return { operations, log: lines, metrics }

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { KeyError, OutageError, SafetyError } from '../../src/errors.ts'
 import type { Key } from '../../src/model/key.ts'
 import * as events from '../../src/telemetry/events.ts'
+import { hubAnswered } from '../../src/telemetry/hub-events.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import * as measured from '../../src/telemetry/measured.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 
 function world() {
@@ -28,9 +30,22 @@ describe('metrics', () => {
       'keys_total{kind="external-repo",outcome="parked"}',
       'converge_seconds_count{kind="tagged"}',
       'lag_seconds_count',
-      'queue_keys{state="parked"}',
+      'queue_keys{state="parked",priority="live"}',
+      'parked_keys{code="STORAGE_SOURCE_MISSING"}',
+      'parked_keys{code="other"}',
       'queue_oldest_seconds',
-      'hub_requests_total{outcome="outage"}',
+      'hub_requests_total{method="multiCall",outcome="outage"}',
+      'hub_requests_seconds_total{method="other",outcome="ok"}',
+      'hub_failures_total{code="HUB_TIMEOUT"}',
+      'hub_calls_total{method="other",outcome="fault"}',
+      'copied_bytes_total{mode="in-place"}',
+      'placement_builds{mode="farm",state="placed"}',
+      'placement_bytes{mode="copy"}',
+      'drift{kind="signatures"}',
+      'missed_total{kind="tag"}',
+      'catchup_cursor_timestamp_seconds{source="builds"}',
+      'converge_last_attempt_timestamp_seconds',
+      'reconcile_last_attempt_timestamp_seconds',
       'hub_request_seconds_count',
       'hub_bytes_total',
       'breaker_open{part="storage"}',
@@ -55,6 +70,67 @@ describe('metrics', () => {
     const series = page.split('\n').filter((line) => line.startsWith('kojisync_messages_refused_total{'))
     expect(series.length).toBeLessThanOrEqual(201)
     expect(series.some((line) => /reason="other"\} [1-9]/.test(line))).toBe(true)
+  })
+})
+
+describe('no label', () => {
+  it('grows with builds, tags, packages, users, hosts, methods, codes or texts', async () => {
+    const { telemetry, metrics } = world()
+    const run = (n: number): void => {
+      const name = `name-${n}`
+      const keys: Key[] = [
+        { kind: 'build', buildId: n },
+        { kind: 'tag', tagId: n },
+        { kind: 'package', tagId: n, packageId: n },
+        { kind: 'tagged', tagId: n, packageId: n },
+        { kind: 'target', targetId: n },
+        { kind: 'external-repo', repoId: n },
+        { kind: 'lookup', what: 'tag', names: [name] },
+      ]
+      const error = new KeyError(`CODE_${n}`, name)
+      for (const key of keys) {
+        const outcome = { kind: 'applied', rows: n } as const
+        events.converged(telemetry, key, { outcome, elapsedMs: n, lagMs: n })
+        events.converged(telemetry, key, {
+          outcome: { kind: 'held', reason: name, rows: 0 },
+          elapsedMs: n,
+          lagMs: null,
+        })
+        events.keyFailed(telemetry, key, { error, attempts: n, parked: n % 2 === 0 })
+        events.claimLost(telemetry, key)
+        events.keyReturned(telemetry, key, new OutageError('hub', `CODE_${n}`, name))
+        events.driftFound(telemetry, {
+          key,
+          kind: 'tag',
+          subject: name,
+          tag: name,
+          prod: null,
+          staging: null,
+          state: 'drift',
+        })
+        events.scrubFailed(telemetry, key, error)
+      }
+      events.busConnectionChanged(telemetry, { endpoint: `tcp://${name}`, state: 'connected' })
+      events.breakerOpened(telemetry, new OutageError('storage', `CODE_${n}`, name))
+      const request = { outcome: 'outage', code: `CODE_${n}`, elapsedMs: 1, bytes: 1 } as const
+      hubAnswered(telemetry, { ...request, methods: [`method${n}`, name], faults: [name] })
+      const keysNow = { live: n, sweep: n }
+      measured.queueMeasured(telemetry, {
+        keys: { ready: keysNow, delayed: keysNow, waiting: keysNow, claimed: keysNow, parked: keysNow },
+        parked: { [`CODE_${n}`]: n },
+        oldestSeconds: n,
+      })
+      const builds = { intent: n, placed: n, removing: n }
+      measured.placementsMeasured(telemetry, [{ mode: name, builds, bytes: n }])
+      measured.cursorsMeasured(telemetry, [{ source: name, timeMs: n }])
+    }
+    const series = async (): Promise<number> =>
+      (await metrics.page()).split('\n').filter((line) => line !== '' && !line.startsWith('#')).length
+    const atStart = await series()
+    run(1)
+    expect(await series()).toBe(atStart)
+    for (let n = 2; n < 60; n++) run(n)
+    expect(await series()).toBe(atStart)
   })
 })
 
@@ -115,17 +191,68 @@ describe('an event', () => {
 
   it('of the hub, the queue and catch-up moves their numbers', async () => {
     const { telemetry, value } = world()
-    events.hubAnswered(telemetry, { outcome: 'ok', calls: 5, elapsedMs: 20, bytes: 4096 })
-    const ready = { live: 3, sweep: 4 }
-    events.queueMeasured(telemetry, { ready, waiting: 1, claimed: 2, parked: 5, oldestSeconds: 1.5 })
+    telemetry.metrics.knowMethods(['getBuild', 'getTag'])
+    const asked = { outcome: 'ok', code: null, elapsedMs: 20, bytes: 4096 } as const
+    hubAnswered(telemetry, { ...asked, methods: ['getBuild', 'getTag', 'getTag'], faults: ['getTag'] })
+    hubAnswered(telemetry, { ...asked, methods: ['getTag', 'getTag'], faults: [] })
+    hubAnswered(telemetry, {
+      ...asked,
+      outcome: 'outage',
+      code: 'HUB_TIMEOUT',
+      methods: ['getBuild'],
+      faults: [],
+    })
     events.catchUpStarted(telemetry)
     events.catchUpFinished(telemetry, { cursor: 777, keys: 6, elapsedMs: 1 })
-    expect(await value('hub_calls_total')).toBe(5)
-    expect(await value('hub_bytes_total')).toBe(4096)
-    expect(await value('queue_keys{state="sweep"}')).toBe(4)
-    expect(await value('queue_oldest_seconds')).toBe(1.5)
+    expect(await value('hub_requests_total{method="multiCall",outcome="ok"}')).toBe(1)
+    expect(await value('hub_requests_total{method="getTag",outcome="ok"}')).toBe(1)
+    expect(await value('hub_requests_total{method="getBuild",outcome="outage"}')).toBe(1)
+    expect(await value('hub_requests_seconds_total{method="getBuild",outcome="outage"}')).toBeCloseTo(0.02)
+    expect(await value('hub_failures_total{code="HUB_TIMEOUT"}')).toBe(1)
+    expect(await value('hub_calls_total{method="getTag",outcome="ok"}')).toBe(3)
+    expect(await value('hub_calls_total{method="getTag",outcome="fault"}')).toBe(1)
+    expect(await value('hub_calls_total{method="getBuild",outcome="failed"}')).toBe(1)
+    expect(await value('hub_bytes_total')).toBe(3 * 4096)
     expect(await value('catchup_cursor_event')).toBe(777)
     expect(await value('catchup_last_success_timestamp_seconds')).toBeGreaterThan(0)
+  })
+
+  it('of what the database tells sets every number, so that what is gone is zero again', async () => {
+    const { telemetry, value } = world()
+    const none = { live: 0, sweep: 0 }
+    const empty = { ready: none, delayed: none, waiting: none, claimed: none, parked: none }
+    const ready = { live: 3, sweep: 4 }
+    const parked = { STORAGE_SOURCE_MISSING: 2, AN_OLD_CODE: 1, ANOTHER_OLD_CODE: 1 }
+    measured.queueMeasured(telemetry, { keys: { ...empty, ready }, parked, oldestSeconds: 1.5 })
+    measured.clashesMeasured(telemetry, new Map([['held', 2]]))
+    const found = { tags: 1, builds: 2, differences: { drift: 3, queued: 0, parked: 0, held: 0 } }
+    measured.reconcileMeasured(telemetry, { atMs: 5000, found: { ...found, missed: { tag: 3 } } })
+    measured.cursorsMeasured(telemetry, [{ source: 'history', timeMs: 7000 }])
+    const builds = { intent: 1, placed: 2, removing: 0 }
+    measured.placementsMeasured(telemetry, [{ mode: 'copy', builds, bytes: 1024 }])
+    measured.bytesCopied(telemetry, 'copy', 99)
+    const first: Record<string, number> = {
+      'queue_keys{state="ready",priority="sweep"}': 4,
+      queue_oldest_seconds: 1.5,
+      'parked_keys{code="STORAGE_SOURCE_MISSING"}': 2,
+      'parked_keys{code="other"}': 2,
+      'clashes{state="held"}': 2,
+      'drift{kind="tag"}': 3,
+      reconcile_last_success_timestamp_seconds: 5,
+      'catchup_cursor_timestamp_seconds{source="history"}': 7,
+      'placement_builds{mode="copy",state="placed"}': 2,
+      'placement_bytes{mode="copy"}': 1024,
+      'copied_bytes_total{mode="copy"}': 99,
+    }
+    for (const [series, wanted] of Object.entries(first))
+      expect([series, await value(series)]).toEqual([series, wanted])
+
+    measured.queueMeasured(telemetry, { keys: empty, parked: {}, oldestSeconds: 0 })
+    measured.clashesMeasured(telemetry, new Map())
+    measured.reconcileMeasured(telemetry, { atMs: 9000, found: { ...found, missed: {} } })
+    measured.placementsMeasured(telemetry, [])
+    for (const series of Object.keys(first).filter((one) => !/copied|reconcile|cursor/.test(one)))
+      expect([series, await value(series)]).toEqual([series, 0])
   })
 
   it('that stops all writing is an error and a metric', async () => {

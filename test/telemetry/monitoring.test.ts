@@ -28,8 +28,8 @@ const CAUSES: Readonly<Record<string, readonly [series: string, bad: string, goo
   KojiSyncReconcileStale: [['kojisync_reconcile_last_success_timestamp_seconds', '-200000', '43200']],
   KojiSyncClashesHeld: [['kojisync_clashes{state="held"}', '2', '0']],
   KojiSyncDriftFound: [
-    ['kojisync_missed_total{kind="tag"}', '0+1', '720+0'],
-    ['kojisync_scrub_missed_total{kind="tag"}', '0+0', '0+0'],
+    ['kojisync_drift{kind="tag"}', '1', '0'],
+    ['kojisync_scrub_missed_total{kind="tag"}', '0+1', '720+0'],
   ],
   KojiSyncParkedKeys: [['kojisync_queue_keys{state="parked"}', '1', '0']],
   KojiSyncStorageRefused: [['kojisync_breaker_open{part="storage"}', '1', '0']],

@@ -1,5 +1,5 @@
-import type { ClashesReport, ShownParked, StatusReport } from '../../model/operations.ts'
-import type { LagMinute, RecentThing } from '../recent.ts'
+import type { Activity } from '../../model/activity.ts'
+import type { StatusReport, Verdict } from '../../model/status.ts'
 
 /** One precondition of working. */
 export interface ReadyCheck {
@@ -8,26 +8,18 @@ export interface ReadyCheck {
   readonly reason: string
 }
 
-/** What the page and /status.json show. Times are milliseconds since 1970 unless they are texts (ISO 8601). */
+/** What the page and /status.json show: how staging stands, and how this daemon does. */
 export interface PageData {
+  readonly verdict: Verdict
   readonly version: string
   readonly host: string
+  /** of this host's clock, milliseconds since 1970 */
   readonly nowMs: number
   readonly startedMs: number
   readonly prodHub: string
+  /** what this daemon did itself, for when the database does not answer */
+  readonly own: Activity
   readonly ready: readonly ReadyCheck[]
   /** null: staging's database does not answer */
   readonly status: StatusReport | null
-  readonly clashes: ClashesReport | null
-  readonly parked: readonly ShownParked[] | null
-  readonly lags: readonly LagMinute[]
-  readonly recent: readonly RecentThing[]
-  readonly reconcile: {
-    /** of anyone's last one; null: never */
-    readonly lastDoneMs: number | null
-    /** numbers of this daemon's last one; null: none since it started */
-    readonly last: Readonly<Record<string, number>> | null
-  }
-  /** rows of `staging_sync.placement` by mode and state */
-  readonly placements: readonly { readonly mode: string; readonly state: string; readonly builds: number }[]
 }

@@ -1,0 +1,45 @@
+import { ago, byteSize, countsText } from '../../model/human.ts'
+import type { StatusReport } from '../../model/status.ts'
+import { type Html, html } from './html.ts'
+
+/** What looks for differences, how far it is, and what it found. */
+export function findingPart({ reconcile, cursors, scrub, debts, atMs }: StatusReport): Html {
+  const lines: Html[] = []
+  if (reconcile === null)
+    lines.push(html`<li>reconcile <small>never: everything was never compared</small></li>`)
+  else {
+    const { found } = reconcile
+    const told =
+      found === null
+        ? 'what it found was not kept'
+        : `${Object.values(found.differences).reduce((sum, count) => sum + count, 0)} differences in ${found.tags} tags, ${found.builds} builds; nobody had told of ${countsText(found.missed) || 'none'}`
+    lines.push(html`<li>reconcile ${ago(atMs, reconcile.atMs)} <small>${told}</small></li>`)
+  }
+  for (const { source, event, time } of cursors) {
+    const age = time === null ? 'nothing read' : `its newest change is from ${ago(atMs, Date.parse(time))}`
+    lines.push(
+      html`<li>catch-up, ${source} <small>${event === null ? null : `event ${event}; `}${age}</small></li>`,
+    )
+  }
+  if (scrub === null) lines.push(html`<li>scrub <small>never</small></li>`)
+  else {
+    const slow = scrub.inTime ? '' : '; too slow for scrub.days'
+    lines.push(
+      html`<li>scrub, pass ${scrub.pass} <small>${scrub.done} of ${scrub.builds} builds; found ${countsText(scrub.missed) || 'nothing'}${slow}</small></li>`,
+    )
+  }
+  if (debts > 0) lines.push(html`<li>announcements owed to staging's kojira: ${debts}</li>`)
+  return html`<section><h2>What looks for differences</h2><ul>${lines}</ul></section>`
+}
+
+/** Where builds' files stand. */
+export function placementPart({ placements }: StatusReport): Html {
+  const rows = placements
+    .filter(({ builds }) => Object.values(builds).some((count) => count > 0))
+    .map(
+      ({ mode, builds, bytes }) =>
+        html`<tr><th>${mode}</th><td>${builds.placed}</td><td>${builds.intent}</td><td>${builds.removing}</td><td>${byteSize(bytes)}</td></tr>`,
+    )
+  const table = html`<table class="numbers"><tr><th></th><th>builds</th><th>coming</th><th>going</th><th>own bytes</th></tr>${rows}</table>`
+  return html`<section><h2>Files by placement</h2>${rows.length === 0 ? html`<p class="mute">no build is placed</p>` : table}</section>`
+}
