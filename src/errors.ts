@@ -38,8 +38,8 @@ export class AgainError extends SyncError {
   override name = 'AgainError'
 }
 
-/** A part of the world that is down for everybody. */
-export type Part = 'hub' | 'database' | 'storage' | 'bus'
+/** A part of the world that is down for everybody; `space`: for everybody who needs room on staging's disk. */
+export type Part = 'hub' | 'database' | 'storage' | 'bus' | 'space'
 
 export class OutageError extends SyncError {
   override name = 'OutageError'
@@ -86,7 +86,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof StopError) return EXIT.ok
   if (error instanceof ConfigError) return EXIT.config
   if (error instanceof SafetyError) return EXIT.safety
-  if (error instanceof OutageError) return EXIT[error.part]
+  if (error instanceof OutageError) return EXIT[error.part === 'space' ? 'storage' : error.part]
   return EXIT.error
 }
 

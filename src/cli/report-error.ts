@@ -6,6 +6,7 @@ const PART_HINTS: Readonly<Record<Part, string>> = {
   hub: 'is prod.hub right and up? `koji-staging-sync doctor` looks at it',
   database: 'is staging.database right and up? `koji-staging-sync doctor` looks at it',
   storage: 'are prod.topdir and staging.topdir mounted? `koji-staging-sync doctor` looks at them',
+  space: 'make room in staging.topdir, or look at `koji-staging-sync prune`; see copy.reserve_bytes',
   bus: 'are bus.fedmsg.endpoints right? `koji-staging-sync doctor` looks at them',
 }
 

@@ -3,7 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CatchUp } from '../catchup/catch-up.ts'
 import { catchupMigrations } from '../catchup/migrations.ts'
 import type { Config } from '../config/config.ts'
+import { Breakers, type Probes } from '../converge/breakers.ts'
 import { BuildConverger } from '../converge/build/build.ts'
+import { RoomGate } from '../converge/build/room.ts'
 import type { Convergers, Deps } from '../converge/deps.ts'
 import { ExternalRepoConverger } from '../converge/external-repo.ts'
 import { LookupConverger } from '../converge/lookup.ts'
@@ -97,6 +99,7 @@ export async function createEngine(parts: {
   const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
   const decisions = new Decisions(database, config.conflicts)
   await decisions.load()
+  const placements = createPlacements(config, step)
   const deps: Deps = {
     hub,
     database,
@@ -107,7 +110,7 @@ export async function createEngine(parts: {
     owner,
     conflicts: config.conflicts,
     conflictsFor: (key) => decisions.conflictsFor(key),
-    placement: createPlacements(config, step),
+    placement: placements,
     tagRewrite: config.tagRewrite,
     externalRepoRewrite: config.externalRepoRewrite,
   }
@@ -118,13 +121,17 @@ export async function createEngine(parts: {
     telemetry,
     monotonicMs: () => performance.now(),
   })
-  const convergers: Convergers = schema.watched(decidedConvergers(deps, decisions, createConvergers))
   const clock: BreakerClock = {
     nowMs: () => performance.now(),
     sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
   }
-  const breakers = (['database', 'hub', 'storage'] as const).map(
+  const breakers = (['database', 'hub', 'storage', 'space'] as const).map(
     (part) => new Breaker({ part, clock, random: Math.random }),
+  )
+  const probes: Probes = { storage: () => placements.probe(), space: () => placements.probeRoom() }
+  const room = { breakers: new Breakers(breakers, telemetry, probes), waiting: new Set<number>() }
+  const convergers: Convergers = schema.watched(
+    decidedConvergers(deps, decisions, (decided) => createConvergers(decided, room)),
   )
   const offsetMs = await clockOffsetMs(database)
   return {
@@ -146,7 +153,7 @@ export async function createEngine(parts: {
         queue,
         convergers: given.convergers ?? convergers,
         breakers,
-        probes: { storage: () => deps.placement.probe() },
+        probes,
         telemetry,
         concurrency: config.worker.concurrency,
         graceMs: config.worker.shutdownGraceMs,
@@ -169,9 +176,12 @@ async function clockOffsetMs(database: Database): Promise<number> {
   return (row?.now ?? before) - (before + Date.now()) / 2
 }
 
-function createConvergers(deps: Deps): Convergers {
+function createConvergers(
+  deps: Deps,
+  room: { readonly breakers: Breakers; readonly waiting: Set<number> },
+): Convergers {
   return {
-    build: new BuildConverger(deps),
+    build: new RoomGate(new BuildConverger(deps), deps.queue, room),
     tag: new TagConverger(deps),
     package: new PackageConverger(deps),
     tagged: new TaggedConverger(deps),

@@ -31,6 +31,12 @@ export class Placements implements PlacementChoice {
       if (this.#chosen.has(placement.mode)) await placement.probe()
   }
 
+  /** Throws OutageError('space') while one that takes room has none. */
+  async probeRoom(): Promise<void> {
+    for (const placement of this.#byMode.values())
+      if (this.#chosen.has(placement.mode)) await placement.probeRoom?.()
+  }
+
   byMode(mode: string): Placement {
     const found = this.#byMode.get(mode)
     if (found !== undefined) return found

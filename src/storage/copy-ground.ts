@@ -31,7 +31,7 @@ export class CopyGround {
     this.reader = new BytesReader({ side: 'staging', step: options.step })
   }
 
-  /** Throws OutageError('storage'): STORAGE_NO_SPACE while the reserve is touched, what else is sick as a whole. */
+  /** Throws OutageError('storage') for what is sick as a whole. That there is no room is no sickness. */
   async probe(): Promise<void> {
     await this.#options.source.probe().catch((error) => {
       throw meaningOf(error)
@@ -41,11 +41,20 @@ export class CopyGround {
       const path = `${root}/${PROBE}`
       await this.writer.mkdir({ path, shown: path }, 0o700)
       await this.writer.rmdir({ path, shown: path })
-      await this.withRoom(root, 0, async () => {})
     } catch (error) {
       const meaning = named(meaningOf(error))
       // Another daemon probes at the same moment: then it can be written to.
-      if (!(meaning instanceof AgainError)) throw meaning
+      const isFull = meaning instanceof OutageError && meaning.part === 'space'
+      if (!(meaning instanceof AgainError) && !isFull) throw meaning
+    }
+  }
+
+  /** Throws OutageError('space') STORAGE_NO_SPACE while the reserve is touched. */
+  async probeRoom(): Promise<void> {
+    try {
+      await this.withRoom(await this.root(), 0, async () => {})
+    } catch (error) {
+      throw named(meaningOf(error))
     }
   }
 
@@ -62,7 +71,7 @@ export class CopyGround {
     throw new OutageError('storage', 'STORAGE_DISK', text, { detail: { path: stagingTopdir } })
   }
 
-  /** Runs `work`, which writes so many bytes below the root, where the reserve stays free. Throws OutageError STORAGE_NO_SPACE. */
+  /** Runs `work`, which writes so many bytes below the root, where the reserve stays free. Throws OutageError('space') STORAGE_NO_SPACE. */
   async withRoom<T>(root: string, bytes: number, work: () => Promise<T>): Promise<T> {
     const { reserveBytes } = this.#options
     const { bavail, bsize } = await this.writer.statfs(root)
@@ -70,7 +79,7 @@ export class CopyGround {
     if (freeBytes - this.#promised - bytes < reserveBytes) {
       const text = `${root} has ${freeBytes} bytes free, ${bytes + this.#promised} are to be written and ${reserveBytes} kept free`
       const detail = { path: root, freeBytes, neededBytes: bytes, reserveBytes }
-      throw new OutageError('storage', 'STORAGE_NO_SPACE', `staging's tree is full: ${text}`, { detail })
+      throw new OutageError('space', 'STORAGE_NO_SPACE', `staging's tree is full: ${text}`, { detail })
     }
     this.#promised += bytes
     try {
@@ -111,5 +120,6 @@ function named(meaning: unknown): unknown {
   if (!(meaning instanceof OutageError) || meaning.detail.side !== 'staging') return meaning
   const code = CODES[String(meaning.detail.errno)]
   if (code === undefined) return meaning
-  return new OutageError('storage', code, meaning.message, { detail: meaning.detail, cause: meaning.cause })
+  const part = code === 'STORAGE_NO_SPACE' ? 'space' : 'storage'
+  return new OutageError(part, code, meaning.message, { detail: meaning.detail, cause: meaning.cause })
 }

@@ -78,9 +78,12 @@ export class CopyPlacement implements Placement {
     }
   }
 
-  /** Throws OutageError('storage') also while there is no room: copying resumes when this is over. */
   probe(): Promise<void> {
     return this.ground.probe()
+  }
+
+  probeRoom(): Promise<void> {
+    return this.ground.probeRoom()
   }
 
   place(build: PlacedBuild): Promise<void> {

@@ -52,12 +52,14 @@ export interface FileFault {
  *
  * Throws KeyError STORAGE_SOURCE_MISSING (prod has no such directory yet: retried, then parked), KeyError STORAGE_NAME_UNSAFE,
  * KeyError STORAGE_CLASH (something of staging's stands there), KeyError STORAGE_OWNER (may not give files away), AgainError
- * STORAGE_RACE (somebody works in the same place), OutageError('storage') for a sick disk or mount.
+ * STORAGE_RACE (somebody works in the same place), OutageError('storage') for a sick disk or mount, OutageError('space') for a full one.
  */
 export interface Placement {
   readonly mode: PlacementMode
   /** Throws OutageError('storage') when a tree is sick as a whole, whatever a single build's directory is. */
   probe(): Promise<void>
+  /** Throws OutageError('space') while there is no room for more of its files; for one whose files take room. */
+  probeRoom?(): Promise<void>
   /** True when every path is as `place` and `tidy` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>

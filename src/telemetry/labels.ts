@@ -27,7 +27,7 @@ export type TrustOutcome = 'changed' | 'unchanged' | 'failed'
 /** What became of one call in a request. `failed`: the request did not get its answers. */
 export type CallOutcome = 'ok' | 'fault' | 'failed'
 
-export const PARTS: readonly Part[] = ['hub', 'database', 'storage', 'bus']
+export const PARTS: readonly Part[] = ['hub', 'database', 'storage', 'bus', 'space']
 
 // A record of all kinds, so that a new kind cannot be forgotten here.
 const KINDS: Record<KeyKind, true> = {

@@ -353,16 +353,21 @@ describe('a disk that takes no more', () => {
   it('is not filled up to its reserve, and takes files again when there is room', async () => {
     const free = statfsOf(trees.staging)
     const full = placement(noStep, { reserveBytes: free * 2 })
-    for (const act of [() => full.place(build), () => full.probe()]) {
+    await full.probe()
+    for (const act of [() => full.place(build), () => full.probeRoom()]) {
       const error = await act().then(
         () => null,
         (thrown: unknown) => thrown,
       )
       expect(error).toBeInstanceOf(OutageError)
-      expect(error).toMatchObject({ code: 'STORAGE_NO_SPACE', detail: { reserveBytes: free * 2 } })
+      expect(error).toMatchObject({
+        part: 'space',
+        code: 'STORAGE_NO_SPACE',
+        detail: { reserveBytes: free * 2 },
+      })
     }
     expect(left()).toEqual([])
-    await placement(noStep, { reserveBytes: Math.floor(free / 2) }).probe()
+    await placement(noStep, { reserveBytes: Math.floor(free / 2) }).probeRoom()
     expect(namesOf(trees.staging)).toEqual(['packages'])
   })
 })

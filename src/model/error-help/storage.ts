@@ -83,7 +83,7 @@ export const STORAGE_ERRORS: ErrorHelps = {
   STORAGE_NO_SPACE: {
     what: `Staging's disk has not enough room for a build's files and what is to stay free. ${WAITS}`,
     why: 'The disk or the quota is full, or the build is large.',
-    todo: 'Free space or enlarge the volume; work goes on by itself.',
+    todo: 'Free space or enlarge the volume; `koji-staging-sync prune` lists copies that nobody needs. Builds that need room wait for it, by themselves; everything else goes on.',
   },
   STORAGE_READ_ONLY: {
     what: `Staging's disk is read-only. ${WAITS}`,
