@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CONFIG_VARIABLE } from '../config/environment.ts'
 import { EXIT, exitCodeOf, StopError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
@@ -15,10 +15,12 @@ import {
   statusCommand,
   syncCommand,
 } from './commands.ts'
+import { completionScript, SHELLS, type Shell } from './completion.ts'
 import { addClashes, addParked } from './decide-program.ts'
 import { errorsMarkdown, errorsText } from './errors-command.ts'
 import { eventCommand } from './event-command.ts'
 import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
+import { manualPage } from './manual.ts'
 import { metricsMarkdown } from './metrics-command.ts'
 import { errorText } from './report-error.ts'
 import { runCommand } from './run-command.ts'
@@ -57,7 +59,8 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   }
 }
 
-function buildProgram(around: Surroundings, done: (code: number) => void): Command {
+/** All commands. `done` gets the exit code of the one that ran. */
+export function buildProgram(around: Surroundings, done: (code: number) => void): Command {
   const program = new Command('koji-staging-sync')
     .description('Keeps a staging Koji (database, files) equal to production. Production is only read.')
     .version(readVersion())
@@ -236,6 +239,18 @@ function buildProgram(around: Surroundings, done: (code: number) => void): Comma
       around.stdout.write(await metricsMarkdown())
     },
   )
+
+  // As they are for everybody: without what this environment sets.
+  const plain = (): Command => buildProgram({ ...around, env: {} }, () => {})
+  command('manual', 'the manual page, for man(1)', [EXIT.ok, EXIT.usage]).action(() => {
+    around.stdout.write(manualPage(plain()))
+  })
+
+  command('completion', 'what a shell needs to complete command lines', [EXIT.ok, EXIT.usage])
+    .addArgument(new Argument('<shell>', 'which').choices(SHELLS))
+    .action((shell: Shell) => {
+      around.stdout.write(completionScript(plain(), shell))
+    })
 
   const errors = command('errors', 'what each error code means, and what to do', [EXIT.ok, EXIT.usage])
     .argument('[code]', 'only this one', parseErrorCode)

@@ -20,6 +20,23 @@ export function exampleFile(): string {
   )
 }
 
+/** Every setting: its path, its default in words, its help in lines (of a table also its fields). */
+export function optionsReference(): { path: string; about: string; lines: string[] }[] {
+  const single = Object.entries(OPTIONS).flatMap(([section, options]) =>
+    Object.entries(options).map(([name, one]) => ({
+      path: `${section}.${name}`,
+      about: defaultText(one),
+      lines: [one.help],
+    })),
+  )
+  const lists = Object.entries(TABLES).map(([name, table]) => ({
+    path: name,
+    about: `a list of tables; ${defaultText(table)}`,
+    lines: [table.help, ...Object.entries(table.fields).map(([field, { help }]) => `${field}: ${help}`)],
+  }))
+  return [...single, ...lists]
+}
+
 /** The options as text for a terminal: name, default, help, environment variable. */
 export function optionsHelp(): string {
   const lines = Object.entries(OPTIONS).flatMap(([section, options]) =>
