@@ -54,6 +54,19 @@ export interface Config {
     readonly reserveBytes: number
     readonly fileMode: number
   }
+  /** of what is made in staging's tree; null: as the directory above */
+  readonly files: {
+    readonly uid: number | null
+    readonly gid: number | null
+    readonly directoryMode: number | null
+  }
+  readonly inPlace: {
+    /** when it was changed, the snapshot was taken; null: nobody tells */
+    readonly stamp: string | null
+    /** program and arguments; empty: there is none */
+    readonly refreshCommand: readonly string[]
+    readonly refreshTimeoutMs: number
+  }
   readonly bus: {
     readonly fedmsg: {
       readonly endpoints: readonly string[]

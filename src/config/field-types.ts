@@ -103,6 +103,10 @@ export const fileMode = text((value) =>
   /^0?[0-7]{3}$/.test(value) ? null : 'must be permission bits in octal, as in 0644',
 )
 
+export const directoryMode = text((value) =>
+  /^[0-2]?[0-7]{3}$/.test(value) ? null : 'must be permission bits of directories in octal, as in 2775',
+)
+
 export const topicPrefix = text((value) => {
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(value)) {
     return 'must be the first words of a topic, as in org.fedoraproject.prod.buildsys.'

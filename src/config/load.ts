@@ -96,7 +96,7 @@ function withSource(problem: Problem, overrides: readonly Override[]): Problem {
 }
 
 function toConfig(settings: Settings, access: DatabaseAccess): Config {
-  const { prod, staging, copy, scope, worker, catch_up: catchUp } = settings
+  const { prod, staging, copy, files, scope, worker, catch_up: catchUp, in_place: inPlace } = settings
   const bus = settings['bus.fedmsg']
   return {
     prod: {
@@ -153,6 +153,16 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       fsync: copy.fsync,
       reserveBytes: copy.reserve_bytes,
       fileMode: Number.parseInt(copy.file_mode, 8),
+    },
+    files: {
+      uid: files.uid,
+      gid: files.gid,
+      directoryMode: files.directory_mode === null ? null : Number.parseInt(files.directory_mode, 8),
+    },
+    inPlace: {
+      stamp: inPlace.stamp,
+      refreshCommand: inPlace.refresh_command,
+      refreshTimeoutMs: toMs(inPlace.refresh_timeout_seconds),
     },
     scope: { tags: scope.tags, excludeTags: scope.exclude_tags, builds: scope.builds },
     placement: settings.placement.map(

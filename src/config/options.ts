@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   absolutePath,
   databaseUrl,
+  directoryMode,
   endpoint,
   fileMode,
   fileOrUrl,
@@ -246,7 +247,41 @@ export const OPTIONS = {
     file_mode: option('0644', {
       type: fileMode,
       form: 'text',
-      help: 'Permission bits of copied files. Their owner and group, and all of directories, are those of the directory above.',
+      help: 'Permission bits of copied files. Of directories, owners and groups see `files`.',
+    }),
+  },
+  files: {
+    uid: unset({
+      type: integer({ min: 0, max: 4_294_967_294 }),
+      example: 48,
+      help: "User id that owns the files and directories that are made in staging.topdir: the hub's. Not set: the owner of the directory above. Links belong to the owner of what they lead to, always.",
+    }),
+    gid: unset({
+      type: integer({ min: 0, max: 4_294_967_294 }),
+      example: 48,
+      help: 'Group id of the same. Not set: the group of the directory above.',
+    }),
+    directory_mode: unset({
+      type: directoryMode,
+      form: 'text',
+      example: '2775',
+      help: "Permission bits of directories that are made. Not set: those of the directory above. Staging's hub must be able to write in them.",
+    }),
+  },
+  in_place: {
+    stamp: unset({
+      type: treePath,
+      example: '/mnt/koji/.taken-from-prod',
+      help: 'File whose time of change says when the snapshot of placement `in-place` was taken; who takes it touches the file. `status` tells how old it is.',
+    }),
+    refresh_command: option<string[]>([], {
+      type: z.array(plainText),
+      form: 'list',
+      help: 'Program and arguments that take the snapshot anew, run by `refresh-snapshot` while no daemon works. README has examples.',
+    }),
+    refresh_timeout_seconds: option(3_600, {
+      type: seconds({ min: 1, max: 86_400 }),
+      help: 'The program is ended after this.',
     }),
   },
   scope: {

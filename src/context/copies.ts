@@ -36,6 +36,7 @@ export function createCopies(config: Config, step: Step): Placement[] {
     fsync,
     reserveBytes,
     fileMode,
+    made: config.files,
     step,
   }
   return [new CopyPlacement(options), new InPlacePlacement(options)]

@@ -194,7 +194,7 @@ function createConvergers(
 /** `fsync` false: links of placement `volume` are not made durable one by one. */
 export function createPlacements(config: Config, step: Step, fsync = true): Placements {
   const { topdir, linkTarget, volumes } = config.prod
-  const trees = { stagingTopdir: config.staging.topdir, step }
+  const trees = { stagingTopdir: config.staging.topdir, made: config.files, step }
   const placements: Placement[] = []
   if (topdir !== null) {
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }

@@ -3,6 +3,7 @@ import type { Step } from '../step.ts'
 import { BytesReader, BytesWriter } from './copy-calls.ts'
 import type { BytesSource } from './copy-source.ts'
 import { isErrno, meaningOf } from './errno.ts'
+import type { Made } from './files.ts'
 
 const ATTEMPTS = 5
 /** What the disk may say of one directory only: its permissions, a bad block. */
@@ -14,6 +15,8 @@ export interface CopyGroundOptions {
   readonly source: BytesSource
   /** Bytes of free space below which nothing is copied any more. */
   readonly reserveBytes: number
+  /** not given: all as the directory above */
+  readonly made?: Made
   readonly step: Step
 }
 
@@ -27,7 +30,8 @@ export class CopyGround {
 
   constructor(options: CopyGroundOptions) {
     this.#options = options
-    this.writer = new BytesWriter({ side: 'staging', step: options.step })
+    const { made, step } = options
+    this.writer = new BytesWriter({ side: 'staging', step, ...(made === undefined ? {} : { made }) })
     this.reader = new BytesReader({ side: 'staging', step: options.step })
   }
 

@@ -13,6 +13,7 @@ import { type Take, wantedFiles } from './copy-wanted.ts'
 import { ourManifest, type Writing, writeBuild } from './copy-write.ts'
 import { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
+import type { Made } from './files.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
@@ -34,6 +35,8 @@ export interface CopyPlacementOptions {
   /** free space that copying leaves */
   readonly reserveBytes: number
   readonly fileMode: number
+  /** owner, group and mode of what is made; not given: as the directory above */
+  readonly made?: Made
   readonly step: Step
 }
 

@@ -35,9 +35,10 @@ export async function writeBuild(
   const work = new Work(writer, root, bytes.inodes, writing.turns)
   try {
     const version = await work.directory(versionPath(place))
-    const { dev, uid, gid } = await version.stat()
+    const above = await version.stat()
+    const { uid, gid } = writer.madeIn(above)
     const links = await linksBeside(writer, root, writing.texts, work, { ...build, place, uid })
-    const owner: Ownership = { device: dev, uid, gid, fileMode: writing.fileMode }
+    const owner: Ownership = { device: above.dev, uid, gid, fileMode: writing.fileMode }
     const filling = new Filler(writing, build, bytes, owner)
     const standing = await version.child(place.release)
     if (standing === null) await create(filling, version, place.release, work)

@@ -70,7 +70,7 @@ export class Directory {
   }
 
   /**
-   * Makes a directory with the owner and mode of this one, so that staging's hub can work in it. It gets them under another
+   * Makes a directory with the owner and mode of this one (or the configured ones), so that staging's hub can work in it. It gets them under another
    * name first: a crash leaves no directory that the hub cannot write. That name is always the same, so the next try clears it
    * without listing what may be a directory of 20,000 packages. False: somebody else has made it.
    */
@@ -102,27 +102,26 @@ export class Directory {
   }
 
   async #makeAt(at: At): Promise<void> {
-    const parent = await this.stat()
-    await this.#files.mkdir(at, Number(parent.mode & 0o777n))
+    const wanted = this.#files.madeIn(await this.stat())
+    await this.#files.mkdir(at, Number(wanted.mode & 0o777n))
     try {
       const made = await this.#files.lstat(at)
-      if ((made.mode & 0o7777n) !== (parent.mode & 0o7777n))
-        await this.#files.chmod(at, Number(parent.mode & 0o7777n))
-      if (made.uid !== parent.uid || made.gid !== parent.gid) await this.#give(at, made, parent)
+      if (made.uid !== wanted.uid || made.gid !== wanted.gid) await this.#give(at, made, wanted)
+      if ((made.mode & 0o7777n) !== wanted.mode) await this.#files.chmod(at, Number(wanted.mode))
     } catch (error) {
       await this.#files.rmdir(at).catch(() => {})
       throw error
     }
   }
 
-  /** Where the parent lets its group write, or only the group differs, the mode alone will do. */
-  async #give(at: At, made: BigIntStats, parent: BigIntStats): Promise<void> {
+  /** Where its group may write, or only the group differs, the mode alone will do. */
+  async #give(at: At, made: BigIntStats, wanted: ReturnType<TreeWriter['madeIn']>): Promise<void> {
     try {
-      await this.#files.lchown(at, Number(parent.uid), Number(parent.gid))
+      await this.#files.lchown(at, Number(wanted.uid), Number(wanted.gid))
     } catch (error) {
       if (!isErrno(error, 'EPERM')) throw error
-      if (made.uid !== parent.uid && (parent.mode & GROUP_WRITE) === 0n)
-        throw ownerError(at.shown, parent.uid, error)
+      if (made.uid !== wanted.uid && (wanted.mode & GROUP_WRITE) === 0n)
+        throw ownerError(at.shown, wanted.uid, error)
     }
   }
 

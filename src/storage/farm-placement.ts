@@ -16,6 +16,7 @@ import { type FarmFound, FarmLook, type FarmWanted, isFramed } from './farm-look
 import { removeFarm, removeWithin } from './farm-removal.ts'
 import { FarmTexts, judgeFarm, readFarm } from './farm-standing.ts'
 import { placeMore, placeWhole, raced } from './farm-write.ts'
+import type { Made } from './files.ts'
 import { Ground } from './ground.ts'
 import { LinkTexts, putLink, standingAt, takeBackLink } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
@@ -34,6 +35,8 @@ export interface FarmPlacementOptions {
   readonly linkOwner?: 'target' | 'any'
   /** true (default): what is placed outlives a loss of power as the rows do */
   readonly fsync?: boolean
+  /** owner, group and mode of what is made; not given: as the directory above */
+  readonly made?: Made
   readonly step: Step
 }
 

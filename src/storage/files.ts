@@ -24,7 +24,17 @@ import { errnoOf, FileError, type Side } from './errno.ts'
 export interface FilesOptions {
   readonly side: Side
   readonly step: Step
+  readonly made?: Made
 }
+
+/** Owner, group and permission bits of what is made in staging's tree; null: as the directory above. */
+export interface Made {
+  readonly uid: number | null
+  readonly gid: number | null
+  readonly directoryMode: number | null
+}
+
+const AS_ABOVE: Made = { uid: null, gid: null, directoryMode: null }
 
 /** A path to act on, and how to name it where that path goes through a handle. */
 export interface At {
@@ -121,6 +131,23 @@ export class TreeReader {
 
 /** The same and the calls that change something: for staging's tree only. */
 export class TreeWriter extends TreeReader {
+  readonly #made: Made
+
+  constructor(options: FilesOptions) {
+    super(options)
+    this.#made = options.made ?? AS_ABOVE
+  }
+
+  /** Owner, group and permission bits that a directory in this one gets; a file has owner and group of them. */
+  madeIn(above: BigIntStats): { readonly uid: bigint; readonly gid: bigint; readonly mode: bigint } {
+    const { uid, gid, directoryMode } = this.#made
+    return {
+      uid: uid === null ? above.uid : BigInt(uid),
+      gid: gid === null ? above.gid : BigInt(gid),
+      mode: directoryMode === null ? above.mode & 0o7777n : BigInt(directoryMode),
+    }
+  }
+
   mkdir(at: At, mode: number): Promise<void> {
     return this.call('mkdir', at, async (path) => void (await mkdir(path, { mode })))
   }

@@ -3,11 +3,14 @@ import { type BuildPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { BytesReader, BytesWriter } from './copy-calls.ts'
 import { isErrno, meaningOf, orNull } from './errno.ts'
+import type { Made } from './files.ts'
 
 export interface GroundOptions {
   /** prod's tree as we see it */
   readonly prodTopdir: string
   readonly stagingTopdir: string
+  /** not given: all as the directory above */
+  readonly made?: Made
   readonly step: Step
 }
 
@@ -28,9 +31,9 @@ export class Ground {
   readonly #prodTopdir: string
   readonly #stagingTopdir: string
 
-  constructor({ prodTopdir, stagingTopdir, step }: GroundOptions) {
+  constructor({ prodTopdir, stagingTopdir, made, step }: GroundOptions) {
     this.prod = new BytesReader({ side: 'prod', step })
-    this.staging = new BytesWriter({ side: 'staging', step })
+    this.staging = new BytesWriter({ side: 'staging', step, ...(made === undefined ? {} : { made }) })
     this.stagingReader = new BytesReader({ side: 'staging', step })
     this.#prodTopdir = prodTopdir
     this.#stagingTopdir = stagingTopdir

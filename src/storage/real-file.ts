@@ -36,7 +36,7 @@ export async function copyReal(
       assertSame(from.path, from.like, await prod.fstat(source, from.path))
       const made = await staging.fstat(target, at.shown)
       if (made.size !== from.like.size) throw changed(from.path)
-      const parent = await to.directory.stat()
+      const parent = staging.madeIn(await to.directory.stat())
       if (made.uid !== parent.uid || made.gid !== parent.gid) {
         try {
           await staging.fchown(target, at.shown, Number(parent.uid), Number(parent.gid))

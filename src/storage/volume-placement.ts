@@ -2,6 +2,7 @@ import { AgainError, KeyError } from '../errors.ts'
 import { type BuildPlace, buildDir, checkedPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { orNull } from './errno.ts'
+import type { Made } from './files.ts'
 import { Ground } from './ground.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts, putLink, takeBackLink } from './links.ts'
@@ -22,6 +23,8 @@ export interface VolumePlacementOptions {
   readonly linkOwner?: 'target' | 'any'
   /** true (default): links outlive a loss of power as the rows do */
   readonly fsync?: boolean
+  /** owner, group and mode of what is made; not given: as the directory above */
+  readonly made?: Made
   readonly step: Step
 }
 
