@@ -15,12 +15,25 @@ export interface Replayed {
   readonly error: Error | null
 }
 
+/** How far the bus was read, kept over restarts: milliseconds since 1970 by this host's clock. */
+export interface StoredPosition {
+  /** null: nothing was noted yet */
+  read(): Promise<number | null>
+  /** Of several who write, the highest counts. */
+  write(readUpToMs: number): Promise<void>
+  /** Whether all that was handed on is durable by now. */
+  isSettled(): boolean
+}
+
 export interface ReplayingSourceOptions {
   readonly live: BusSource
   /** Items of the past, oldest first; `start` and `end` in seconds since 1970. */
   readonly items: (start: number, end: number, signal: AbortSignal) => AsyncGenerator<Struct, void, undefined>
-  /** How far back a look goes at most, and the first one after the start does. */
+  /** How far back a look goes at most, and the first one after the start where no position is known. */
   readonly lookbackSeconds: number
+  readonly position?: StoredPosition | undefined
+  /** Between two notes of the position; default 30,000. */
+  readonly noteEveryMs?: number
   readonly onReplayed: (replayed: Replayed) => void
   /** This host's clock, milliseconds since 1970. */
   readonly now?: () => number
@@ -28,6 +41,7 @@ export interface ReplayingSourceOptions {
 
 /** Senders' clocks differ, messages are stored late, and a connection was dead before anybody noticed. */
 const OVERLAP_SECONDS = 600
+const NOTE_EVERY_MS = 30_000
 const MAX_ITEM_BYTES = 4 * 1024 * 1024
 
 /**
@@ -43,6 +57,11 @@ export class ReplayingSource implements BusSource {
   /** Since when something may be missing, milliseconds; null: nothing is. */
   #missingSinceMs: number | null = null
   #lastHeardMs: number | null = null
+  /** Since when the look under way, or the last one that failed, has to look; null: there is none. */
+  #lookingSinceMs: number | null = null
+  #failedSinceMs: number | null = null
+  /** A look has got to the end since the start. */
+  #hasLooked = false
   #wake: (() => void) | null = null
   readonly #downSinceMs = new Map<string, number>()
 
@@ -83,6 +102,7 @@ export class ReplayingSource implements BusSource {
   async *[Symbol.asyncIterator](): AsyncGenerator<BusMessage, void, undefined> {
     const live = new Lookahead(this.#options.live[Symbol.asyncIterator](), () => this.#wake?.())
     let past: Lookahead<BusMessage> | null = null
+    const notes = setInterval(() => void this.#note(), this.#options.noteEveryMs ?? NOTE_EVERY_MS).unref()
     try {
       for (;;) {
         if (past === null && this.#missingSinceMs !== null)
@@ -98,8 +118,29 @@ export class ReplayingSource implements BusSource {
         else yield next.result.value
       }
     } finally {
+      clearInterval(notes)
       this.#stop.abort(new StopError('BUS_STOPPED', 'bus: stopped'))
     }
+  }
+
+  /** What was sent before this has been read, but for what the overlap covers; null: that is not known. */
+  get readUpToMs(): number | null {
+    const open = [
+      this.#missingSinceMs,
+      this.#lookingSinceMs,
+      this.#failedSinceMs,
+      ...this.#downSinceMs.values(),
+    ]
+    if (!this.#hasLooked) return null
+    return Math.min(this.#now(), ...open.filter((ms) => ms !== null))
+  }
+
+  /** Never rejects: a position that cannot be noted makes the next start look further back. */
+  async #note(): Promise<void> {
+    const { position } = this.#options
+    const readUpToMs = this.readUpToMs
+    if (position === undefined || readUpToMs === null || !position.isSettled()) return
+    await position.write(readUpToMs).catch(() => {})
   }
 
   #arrival(ready: () => boolean): Promise<void> {
@@ -119,11 +160,14 @@ export class ReplayingSource implements BusSource {
   /** Never throws. */
   async *#replay(): AsyncGenerator<BusMessage, void, undefined> {
     const { items, lookbackSeconds, onReplayed } = this.#options
-    const sinceMs = this.#missingSinceMs ?? this.#now()
+    const wantedMs = Math.min(this.#missingSinceMs ?? this.#now(), this.#failedSinceMs ?? this.#now())
     this.#missingSinceMs = null
+    this.#lookingSinceMs = wantedMs
+    const sinceMs = wantedMs === Number.NEGATIVE_INFINITY ? await this.#storedMs() : wantedMs
     const end = Math.floor(this.#now() / 1000)
     const start = Math.max(Math.floor(sinceMs / 1000) - OVERLAP_SECONDS, end - lookbackSeconds)
     let messages = 0
+    this.#failedSinceMs = wantedMs
     try {
       for await (const item of items(start, end, this.#stop.signal)) {
         const message = this.#open(item)
@@ -131,10 +175,20 @@ export class ReplayingSource implements BusSource {
         messages += 1
         yield message
       }
+      this.#failedSinceMs = null
+      this.#hasLooked = true
       onReplayed({ start, end, messages, error: null })
     } catch (error) {
       if (!this.#stop.signal.aborted) onReplayed({ start, end, messages, error: asError(error) })
+    } finally {
+      this.#lookingSinceMs = null
     }
+  }
+
+  /** How far the process before this one had read; a clock that was ahead then does not count. */
+  async #storedMs(): Promise<number> {
+    const stored = await this.#options.position?.read().catch(() => null)
+    return stored == null ? Number.NEGATIVE_INFINITY : Math.min(stored, this.#now())
   }
 
   #open(item: Struct): BusMessage | null {

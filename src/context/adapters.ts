@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Datagrepper } from '../bus/datagrepper.ts'
 import { FedmsgSubscriber } from '../bus/fedmsg-subscriber.ts'
 import { Receiver, type Verify } from '../bus/receive.ts'
-import { ReplayingSource } from '../bus/replaying-source.ts'
+import { ReplayingSource, type StoredPosition } from '../bus/replaying-source.ts'
 import type { BusSource } from '../bus/source.ts'
 import { normalisePrefix } from '../bus/topics.ts'
 import type { Config } from '../config/config.ts'
@@ -77,6 +77,7 @@ function createReplay(
   telemetry: Telemetry,
   step: Step,
   live: BusSource,
+  position: StoredPosition | undefined,
 ): ReplayingSource {
   const prefix = normalisePrefix(bus.fedmsg.topicPrefix)
   const store = new Datagrepper({ url, topics: TOPIC_NAMES.map((name) => `${prefix}${name}`), step })
@@ -84,6 +85,7 @@ function createReplay(
     live,
     items: (start, end, signal) => store.items(start, end, signal),
     lookbackSeconds: bus.datagrepper.lookbackSeconds,
+    position,
     onReplayed: (replayed) => datagrepperRead(telemetry, replayed),
   })
 }
@@ -112,9 +114,11 @@ export function createBus(
     return { ok: false, reason: `verify:${reason}` }
   }
   const live = new FedmsgSubscriber({ endpoints, topicPrefix, silenceTimeoutMs, step })
+  const { position } = handlers
+  const stored = position && { ...position, isSettled: () => receiver.pending === 0 }
   const source =
-    datagrepper.url === null ? live : createReplay(config, datagrepper.url, telemetry, step, live)
-  return new Receiver({
+    datagrepper.url === null ? live : createReplay(config, datagrepper.url, telemetry, step, live, stored)
+  const receiver: Receiver = new Receiver({
     source,
     topicPrefix,
     instance,
@@ -128,4 +132,5 @@ export function createBus(
     onTurn: () => handlers.turned(),
     onConnection: (endpoint, state) => busConnectionChanged(telemetry, { endpoint, state }),
   })
+  return receiver
 }

@@ -7,6 +7,7 @@ import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { safetyStopped, serviceStarting } from '../telemetry/events.ts'
+import { busPosition } from './bus-position.ts'
 import { catchUpOnce, longCatchUp } from './catch-up-long.ts'
 import { CatchUpLoop } from './catch-up-loop.ts'
 import { FOLLOW_MS } from './decisions.ts'
@@ -102,6 +103,7 @@ export async function runDaemon(
       catchUp: (reason) => catchUps.request(reason),
       packageId: (name) => packageIds.get(name),
       turned: () => health.turned('bus'),
+      position: busPosition(engine.database),
     })
     const stopBus = (): void => void bus.destroy()
     all.addEventListener('abort', stopBus, { once: true })

@@ -89,6 +89,15 @@ export interface BusHandlers {
   readonly mark: (marks: readonly Mark[]) => Promise<void>
   readonly catchUp: (reason: CatchUpReason) => void
   readonly packageId: (name: string) => number | null
+  /** how far the bus was read, over restarts; absent: not kept */
+  readonly position?: BusPosition
   /** messages are received and marked, or waited for */
   readonly turned: () => void
+}
+
+/** Milliseconds since 1970 by this host's clock. */
+export interface BusPosition {
+  /** null: none was noted */
+  read(): Promise<number | null>
+  write(readUpToMs: number): Promise<void>
 }

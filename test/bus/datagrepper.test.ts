@@ -228,6 +228,83 @@ it('is asked at each connection, back to what was heard last; its messages go th
   expect(queries.length).toBeGreaterThan(2)
 })
 
+it('goes on after a restart where the process before had come to, when all that was marked; a gap that could not be read stays', async () => {
+  let nowMs = 1_577_836_800_000
+  let [stored, isSettled, up] = [null as number | null, false, true]
+  const position = {
+    read: async () => stored,
+    write: async (ms: number) => {
+      stored = Math.max(stored ?? 0, ms)
+    },
+    isSettled: () => isSettled,
+  }
+  const process = () => {
+    const live = new PlayedSource()
+    const replayed: Replayed[] = []
+    const source = new ReplayingSource({
+      live,
+      async *items() {
+        if (!up) throw new Error('down')
+        yield* []
+      },
+      lookbackSeconds: 86_400,
+      position,
+      noteEveryMs: 1,
+      onReplayed: (one) => replayed.push(one),
+      now: () => nowMs,
+    })
+    source.start({ connected: () => {}, disconnected: () => {}, silence: () => {}, refused: () => {} })
+    const running = (async () => {
+      for await (const _ of source);
+    })()
+    const stop = async (): Promise<void> => {
+      source.destroy()
+      await running
+    }
+    return { live, source, replayed, stop }
+  }
+  const seconds = (): number => nowMs / 1000
+
+  const first = process()
+  expect(first.source.readUpToMs).toBeNull()
+  first.live.events?.connected('a')
+  await until(() => first.replayed.length === 1)
+  expect(first.replayed[0]).toMatchObject({ start: seconds() - 86_400, error: null })
+  expect(stored).toBeNull() // not all was marked
+  isSettled = true
+  await until(() => stored === nowMs)
+  nowMs += 100_000
+  await until(() => stored === nowMs)
+  // From here on something may be missing, and the store cannot tell.
+  const down = seconds()
+  first.live.send(1)
+  first.live.events?.disconnected('a')
+  nowMs += 100_000
+  up = false
+  first.live.events?.connected('a')
+  await until(() => first.replayed.length === 2)
+  expect(first.source.readUpToMs).toBeLessThanOrEqual(down * 1000)
+  await first.stop()
+  expect(stored).toBe(down * 1000)
+
+  nowMs += 3_600_000
+  up = true
+  const second = process()
+  second.live.events?.connected('a')
+  await until(() => second.replayed.length === 1)
+  expect(second.replayed[0]).toMatchObject({ start: down - 600, end: seconds(), error: null })
+  await until(() => stored === nowMs)
+  await second.stop()
+
+  // Its clock was ahead.
+  nowMs -= 1_000_000
+  const third = process()
+  third.live.events?.connected('a')
+  await until(() => third.replayed.length === 1)
+  expect(third.replayed[0]).toMatchObject({ start: seconds() - 600 })
+  await third.stop()
+})
+
 it("hands on what a verifier can undo datagrepper's changes of", async () => {
   const vectors = VECTORS.filter(({ path, config }) => path === 'datagrepper' && config === 'default')
   const { url } = await datagrepper(
