@@ -20,9 +20,11 @@ export async function askKeeper<T>(address: string, wish: Wish): Promise<T> {
 
 /**
  * Vitest's global setup: one cluster for the run, kept by the main process, because test files run in processes that come and go.
- * It starts with the first wish, so that a run without databases pays nothing. Returns the teardown.
+ * It starts with the first wish, so that a run without databases pays nothing; a run within another's uses that one's. Returns the
+ * teardown.
  */
 export default async function setup(): Promise<() => Promise<void>> {
+  if (keeperAddress() !== undefined) return async () => {}
   let cluster: Promise<Cluster> | undefined
   const fulfil = async (wish: Wish): Promise<unknown> => {
     cluster ??= startCluster()
