@@ -11,6 +11,7 @@ import { CopyPlacement } from '../src/storage/copy-placement.ts'
 import type { PlacedBuild, Placement } from '../src/storage/placement.ts'
 import { ThreadCrew } from '../src/storage/small-crew.ts'
 import { makeRpm, put, rpmFile } from '../test/storage/rpms.ts'
+import { startSourceThread } from '../test/support/source-thread.ts'
 import { type Result, result } from './results.ts'
 
 const SMALL = { builds: 100, files: 100, bytes: 20_000 }
@@ -45,7 +46,7 @@ async function compare(
   builds: readonly PlacedBuild[],
 ): Promise<{ value: number; floor: number }> {
   const prod = join(home, 'prod')
-  const small = new ThreadCrew(4)
+  const small = new ThreadCrew(4, startSourceThread)
   const ours: number[] = []
   const floors: number[] = []
   for (let round = -1; round < ROUNDS; round++) {

@@ -9,6 +9,7 @@ import type { PlacedBuild, Placement } from '../src/storage/placement.ts'
 import { ThreadCrew } from '../src/storage/small-crew.ts'
 import { VolumePlacement } from '../src/storage/volume-placement.ts'
 import { makeRpm, put, rpmFile } from '../test/storage/rpms.ts'
+import { startSourceThread } from '../test/support/source-thread.ts'
 import { copyOf, placeAll } from './copy.ts'
 import { type Result, result } from './results.ts'
 
@@ -29,7 +30,11 @@ export async function measurePlacing(): Promise<Result[]> {
   const home = mkdtempSync(join(tmpdir(), 'kss-bench-placing-'))
   try {
     const builds = makeBuilds(home)
-    const copied = await seconds(home, copyOf(home, new ThreadCrew(4)), builds.slice(0, COPIED))
+    const copied = await seconds(
+      home,
+      copyOf(home, new ThreadCrew(4, startSourceThread)),
+      builds.slice(0, COPIED),
+    )
     const floor = (copied / COPIED) * BUILDS
     const options = {
       prodTopdir: join(home, 'prod'),

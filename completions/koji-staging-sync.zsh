@@ -7,21 +7,21 @@ _koji_staging_sync() {
   # "=" ends a word for bash: name=value is three.
   if [[ $prev == --set ]]; then
     compopt -o nospace 2>/dev/null
-    COMPREPLY=($(compgen -W "prod.hub= prod.topdir= prod.topurl= prod.link_target= prod.ca_file= prod.requests_per_second= prod.concurrency= prod.timeout_seconds= prod.volumes= prod.allow_writable_mount= staging.database= staging.database_password_file= staging.ca_file= staging.hub= staging.topdir= staging.user= staging.id_floor= staging.pool_size= bus.fedmsg.endpoints= bus.fedmsg.topic_prefix= bus.fedmsg.instance= bus.fedmsg.base_url= bus.fedmsg.validate_signatures= bus.fedmsg.ca= bus.fedmsg.crl= bus.fedmsg.policy_file= bus.fedmsg.nitpicky= bus.fedmsg.backends= bus.fedmsg.silence_timeout_seconds= bus.datagrepper.url= bus.datagrepper.lookback_seconds= bus.datagrepper.validate_signatures= copy.arches= copy.signed_keys= copy.sigcache= copy.logs= copy.bytes_per_second= copy.open_transfers= copy.reflink= copy.hardlink= copy.fsync= copy.reserve_bytes= copy.file_mode= scope.tags= scope.exclude_tags= scope.builds= conflicts.build= conflicts.tag= conflicts.on_removed= worker.concurrency= worker.shutdown_grace_seconds= catch_up.interval_seconds= catch_up.overlap_seconds= catch_up.long_at= catch_up.long_overlap_seconds= reconcile.at= reconcile.jitter_seconds= scrub.days= scrub.builds_per_second= retention.resolved_clash_days= retention.checkpoint_days= retention.checkpoints_per_key= seed.left_out= seed.own_tables= seed.maintenance_database= seed.channels= seed.keep_grants= http.listen= log.level= placement= external_repo_rewrite= tag_rewrite= principal_rewrite= seed_user= seed_host=" -- "$cur"))
+    COMPREPLY=($(compgen -W "prod.hub= prod.topdir= prod.topurl= prod.link_target= prod.ca_file= prod.requests_per_second= prod.concurrency= prod.timeout_seconds= prod.volumes= prod.allow_writable_mount= staging.database= staging.database_password_file= staging.ca_file= staging.hub= staging.topdir= staging.user= staging.id_floor= staging.pool_size= bus.fedmsg.endpoints= bus.fedmsg.topic_prefix= bus.fedmsg.instance= bus.fedmsg.base_url= bus.fedmsg.validate_signatures= bus.fedmsg.ca= bus.fedmsg.crl= bus.fedmsg.policy_file= bus.fedmsg.nitpicky= bus.fedmsg.backends= bus.fedmsg.silence_timeout_seconds= bus.datagrepper.url= bus.datagrepper.lookback_seconds= bus.datagrepper.validate_signatures= copy.arches= copy.signed_keys= copy.sigcache= copy.logs= copy.bytes_per_second= copy.open_transfers= copy.reflink= copy.hardlink= copy.fsync= copy.reserve_bytes= copy.file_mode= files.uid= files.gid= files.directory_mode= in_place.stamp= in_place.refresh_command= in_place.refresh_timeout_seconds= scope.tags= scope.exclude_tags= scope.builds= conflicts.build= conflicts.tag= conflicts.on_removed= worker.concurrency= worker.shutdown_grace_seconds= catch_up.interval_seconds= catch_up.overlap_seconds= catch_up.long_at= catch_up.long_overlap_seconds= reconcile.at= reconcile.jitter_seconds= scrub.days= scrub.builds_per_second= retention.resolved_clash_days= retention.checkpoint_days= retention.checkpoints_per_key= seed.left_out= seed.own_tables= seed.maintenance_database= seed.channels= seed.keep_grants= http.listen= log.level= placement= external_repo_rewrite= tag_rewrite= principal_rewrite= seed_user= seed_host=" -- "$cur"))
     return
   fi
   case $prev in
     -c|--config|--dump|--policy|--gpg-home) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --role|--tag|--allow-removals|--since|--free|--ca|--crl|--backends) return ;;
+    --role|--tag|--allow-removals|--since|--older-than|--free|--ca|--crl|--backends) return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case "${path:+$path }$word" in
-      "init"|"doctor"|"run"|"sync"|"reconcile"|"catch-up"|"event"|"scrub"|"status"|"seed"|"clashes"|"clashes list"|"clashes show"|"clashes resolve"|"parked"|"parked list"|"parked retry"|"verify-message"|"options"|"metrics"|"manual"|"completion"|"errors") path="${path:+$path }$word" ;;
+      "init"|"doctor"|"run"|"sync"|"reconcile"|"catch-up"|"event"|"scrub"|"status"|"prune"|"refresh-snapshot"|"seed"|"clashes"|"clashes list"|"clashes show"|"clashes resolve"|"parked"|"parked list"|"parked retry"|"verify-message"|"options"|"metrics"|"manual"|"completion"|"errors") path="${path:+$path }$word" ;;
     esac
   done
   case $path in
-    "") words="help init doctor run sync reconcile catch-up event scrub status seed clashes parked verify-message options metrics manual completion errors --help --version" ;;
+    "") words="help init doctor run sync reconcile catch-up event scrub status prune refresh-snapshot seed clashes parked verify-message options metrics manual completion errors --help --version" ;;
     "init") words="--config --set --debug --print-grants --role --help" ;;
     "doctor") words="--config --set --debug --help" ;;
     "run") words="--config --set --debug --help" ;;
@@ -31,6 +31,8 @@ _koji_staging_sync() {
     "event") words="--config --set --debug --tag --json --help" ;;
     "scrub") words="--config --set --debug --once --tag --json --help" ;;
     "status") words="--config --set --debug --json --help" ;;
+    "prune") words="--config --set --debug --yes --older-than --json --help" ;;
+    "refresh-snapshot") words="--config --set --debug --help" ;;
     "seed") words="--config --set --debug --dump --swap --rollback --older --leave-local --free --json --help" ;;
     "clashes") words="list show resolve --help" ;;
     "clashes list") words="--config --set --debug --json --help" ;;

@@ -16,10 +16,12 @@ import { printGrants } from './operations/grants.ts'
 import { runInit } from './operations/init.ts'
 import { linkedVolumes } from './operations/placements.ts'
 import { prepareRun } from './operations/prepare-run.ts'
+import { runPrune } from './operations/prune.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
 import { runScrub } from './operations/scrub.ts'
 import { runSeed } from './operations/seed.ts'
+import { refreshSnapshot } from './operations/snapshot.ts'
 import { readStatus } from './operations/status.ts'
 import { runSync } from './operations/sync.ts'
 import type { World } from './operations/world.ts'
@@ -63,6 +65,8 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     event: (what, signal) => runEvent(world, what, signal),
     scrub: (what, signal) => runScrub(world, daemon, what, signal),
     seed: (what, signal) => runSeed(world, what, signal),
+    prune: (what, signal) => runPrune(world, daemon, what, signal),
+    refreshSnapshot: (signal) => refreshSnapshot(world, signal),
     status: () => readStatus(world),
     clashes: (key) => readClashes(world, key),
     resolveClash: (key, policy, by) => resolveClash(world, key, policy, by),

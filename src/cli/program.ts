@@ -26,6 +26,7 @@ import { errorText } from './report-error.ts'
 import { runCommand } from './run-command.ts'
 import { type ScrubFlags, scrubCommand } from './scrub.ts'
 import { addSeed } from './seed-program.ts'
+import { addUpkeep } from './upkeep-program.ts'
 import { verifyMessageCommand } from './verify-message.ts'
 import { readVersion } from './version.ts'
 
@@ -223,6 +224,7 @@ export function buildProgram(around: Surroundings, done: (code: number) => void)
     .option('--json', 'as JSON', false)
     .action(async (flags: CommonFlags & { json: boolean }) => done(await statusCommand(around, flags)))
 
+  addUpkeep(around, configured, done)
   addSeed(around, configured, done)
   addClashes(around, configured, program, done)
   addParked(around, configured, program, done)

@@ -31,7 +31,9 @@ export function createCopies(config: Config, step: Step): Placement[] {
     take: { arches: arches.includes('*') ? null : compilePatterns(arches), signedKeys, sigcache, logs },
     transfers: new Transfers({ bytesPerSecond: copy.bytesPerSecond, openTransfers: copy.openTransfers }),
     small:
-      step === noStep ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers)) : new SteppedCopier(step),
+      step === noStep && import.meta.url.endsWith('.js')
+        ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers))
+        : new SteppedCopier(step),
     sharing: { reflink: copy.reflink, hardlink: copy.hardlink },
     fsync,
     reserveBytes,

@@ -4,6 +4,7 @@ import type { ScrubNews, ScrubOptions } from './scrub.ts'
 import type { SeedNews, SeedOptions } from './seed.ts'
 import type { ClashesReport, ShownDecision, ShownParked, StatusReport } from './status.ts'
 import type { Timestamp } from './time.ts'
+import type { PruneNews, PruneOptions, RefreshNews } from './upkeep.ts'
 
 /** One precondition as `doctor` saw it. */
 export interface Check {
@@ -159,6 +160,8 @@ export interface Operations {
   event(options: EventOptions, signal: AbortSignal): Promise<EventAnswer>
   scrub(options: ScrubOptions, signal: AbortSignal): AsyncIterable<ScrubNews>
   seed(options: SeedOptions, signal: AbortSignal): AsyncIterable<SeedNews>
+  prune(options: PruneOptions, signal: AbortSignal): AsyncIterable<PruneNews>
+  refreshSnapshot(signal: AbortSignal): AsyncIterable<RefreshNews>
   status(signal: AbortSignal): Promise<StatusReport>
   /** Of one key, or of all. */
   clashes(key: Key | null): Promise<ClashesReport>

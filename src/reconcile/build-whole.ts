@@ -2,7 +2,7 @@ import { lookAt, prodIds } from '../converge/build/look.ts'
 import { isWhole, observeBuild, type ProdBuild } from '../converge/build/observe.ts'
 import { findPartRefs } from '../converge/build/refs.ts'
 import { nvrOf } from '../converge/build/row.ts'
-import { isTakenOver, readStanding, type Standing } from '../converge/build/standing.ts'
+import { isPruned, isTakenOver, readStanding, type Standing } from '../converge/build/standing.ts'
 import type { Deps } from '../converge/deps.ts'
 import { getBuild } from '../hub/calls-build.ts'
 import { listTagsOfBuild } from '../hub/calls-tag.ts'
@@ -31,6 +31,8 @@ export async function compareWhole(deps: Deps, buildId: number, options: ReadOpt
   const coarse = await compareBuildRows(deps, [build], () => true)
   if (!isWhole(prod)) return coarse
   const standing = await readStanding(database, owner, { ...build, name: build.packageName })
+  // A tag in scope that gets it again has it brought back; until then it is missing on purpose.
+  if (isPruned(standing) && deps.scope.builds !== 'all') return []
   const found = findings(buildId, nvrOf(prod))
   const missing = standing.own === null || standing.own.state !== BUILD_STATE.complete
   // What it is to be is for the converger: a clash, a row of another name, one that staging's people made anew.

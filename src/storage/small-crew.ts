@@ -10,7 +10,7 @@ export interface SmallCopier {
   run(job: SmallJob): Promise<SmallDone>
 }
 
-/** Behind the step seam, in this thread: for tests. */
+/** Behind the step seam, in this thread: for tests, and where the program runs from its sources. */
 export class SteppedCopier implements SmallCopier {
   readonly #step: Step
   constructor(step: Step) {
@@ -37,12 +37,15 @@ const IDLE_MS = 10_000
  */
 export class ThreadCrew implements SmallCopier {
   readonly #size: number
+  readonly #startThread: () => Worker
   readonly #waiting: Waiting[] = []
   readonly #idle: Thread[] = []
   #started = 0
 
-  constructor(size: number) {
+  /** `start`: of a thread that runs `small-thread.ts`. */
+  constructor(size: number, start: () => Worker = startPackaged) {
     this.#size = size
+    this.#startThread = start
   }
 
   run(job: SmallJob): Promise<SmallDone> {
@@ -80,7 +83,7 @@ export class ThreadCrew implements SmallCopier {
 
   #start(): Thread {
     this.#started++
-    return new Thread()
+    return new Thread(this.#startThread)
   }
 
   #end(thread: Thread): void {
@@ -97,8 +100,8 @@ class Thread {
   #timer: NodeJS.Timeout | undefined
   #ended = false
 
-  constructor() {
-    this.#worker = startThread()
+  constructor(start: () => Worker) {
+    this.#worker = start()
     this.#worker.unref()
     this.#worker.on('exit', () => (this.#ended = true)).on('error', () => {})
   }
@@ -136,10 +139,7 @@ class Thread {
   }
 }
 
-/** In the package what is beside this file is run; in a checkout its source, which Node must be taught to read. */
-function startThread(): Worker {
-  if (import.meta.url.endsWith('.js')) return new Worker(new URL('./small-thread.js', import.meta.url))
-  const source = new URL('./small-thread.ts', import.meta.url).href
-  const start = `import('tsx/esm/api').then((tsx) => (tsx.register(), import(${JSON.stringify(source)})))`
-  return new Worker(start, { eval: true })
+/** What is beside this file in the package. */
+function startPackaged(): Worker {
+  return new Worker(new URL('./small-thread.js', import.meta.url))
 }

@@ -156,6 +156,19 @@ export function scriptedOperations(script: string): Operations {
       if (script !== 'none') return { ...here, reasons: [], nearest: { below: here, above: here } }
       return { prodEvent: event, stagingEvent: null, reasons: [`${tag}\u001b[2J`], nearest }
     },
+    async *prune({ remove }) {
+      const about = { kind: 'build', buildId: 7, nvr: 'bash-5-1', bytes: 3 * 1024 ** 2 } as const
+      const reason = script === 'kept' ? 'tag f43 has it in prod' : null
+      const done = reason === null ? 'pruned' : 'kept'
+      yield { ...about, outcome: remove ? done : 'prunable', reason: remove ? reason : null }
+      if (remove) yield { kind: 'progress', done: 1, of: 1 }
+      yield { kind: 'end', builds: 1, bytes: about.bytes, kept: reason === null ? 0 : 1, removed: remove }
+    },
+    async *refreshSnapshot() {
+      yield { kind: 'running', command: '/usr/bin/snap', ageSeconds: 100_000 }
+      yield { kind: 'said', line: 'cloned' }
+      yield { kind: 'end', ageSeconds: 60, marked: 3 }
+    },
     async status() {
       return quietBut(
         { live: 1, sweep: 2, delayed: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },

@@ -10,6 +10,7 @@ import { CopyPlacement } from '../../src/storage/copy-placement.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
 import { type SmallCopier, SteppedCopier, ThreadCrew } from '../../src/storage/small-crew.ts'
 import { Verifier } from '../../src/storage/verify-bytes.ts'
+import { startSourceThread } from '../support/source-thread.ts'
 import { makeRpm, put, rpmFile } from './rpms.ts'
 import { aBuild, makeTrees, namesOf, snapshot, type Trees } from './trees.ts'
 
@@ -17,7 +18,7 @@ let trees: Trees
 let source: string
 let build: PlacedBuild
 /** one for the file, as a daemon has one */
-const crew = new ThreadCrew(2)
+const crew = new ThreadCrew(2, startSourceThread)
 
 beforeEach(() => {
   trees = makeTrees()

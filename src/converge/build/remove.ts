@@ -33,13 +33,14 @@ const TYPE_TABLES = ['maven_builds', 'win_builds', 'image_builds', 'build_types'
  * | CANCELED, FAILED, BUILDING| `reset_build`          | all that refers to it deleted, taggings too; the bare row stays        |
  *
  * The state of the build is the proof of the removal. What staging's own things use is a clash (`on_removed`). Rows go
- * before files.
+ * before files. `check`, with the row locked, may throw what must keep it.
  */
 export async function removeBuild(
   deps: Deps,
   claim: Claim,
   prod: Build,
   standing: Standing & { readonly own: OwnRow },
+  check: (tx: Tx) => Promise<void> = async () => {},
 ): Promise<Converged> {
   const { database, catalog, owner } = deps
   const { own } = standing
@@ -70,6 +71,7 @@ export async function removeBuild(
         'BUILD_OTHER_ROW',
         `build ${prod.id}: staging's row changed while it was looked at`,
       )
+    await check(tx)
     const rows = await removeRows(tx, deps, prod, own)
     // What stands now was not applied from a COMPLETE build: nothing to compare a later one with.
     const base = { event: own.createEvent, prodEvent: prod.creationEvent, cells: {} }

@@ -1,5 +1,5 @@
 import type { BuildPlace } from '../../model/paths.ts'
-import type { BuildState } from '../../model/records.ts'
+import { BUILD_STATE, type BuildState } from '../../model/records.ts'
 import type { Sql } from '../../staging/database.ts'
 import type { PlacementRecord } from '../../staging/placements.ts'
 import type { Owner } from '../deps.ts'
@@ -97,6 +97,16 @@ select json_build_object(
 /** True when staging's people made the row anew (a reset, then recycle_build): it has nothing of prod any more. */
 export function isTakenOver({ own }: Standing): boolean {
   return own?.base != null && own.base.event !== own.createEvent
+}
+
+/** True when we took it out ourselves while prod kept it (`prune`): nothing of it was applied since, and it is in scope by its tags only. */
+export function isPruned({ own }: Standing): boolean {
+  return (
+    own !== null &&
+    own.state === BUILD_STATE.deleted &&
+    own.base !== null &&
+    Object.keys(own.base.cells).length === 0
+  )
 }
 
 /** Gives up a row that staging's people took over; what they made of it is theirs. */

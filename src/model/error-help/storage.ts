@@ -85,6 +85,21 @@ export const STORAGE_ERRORS: ErrorHelps = {
     why: 'The disk or the quota is full, or the build is large.',
     todo: 'Free space or enlarge the volume; `koji-staging-sync prune` lists copies that nobody needs. Builds that need room wait for it, by themselves; everything else goes on.',
   },
+  SNAPSHOT_NO_COMMAND: {
+    what: 'There is no program that takes the snapshot anew; nothing was done.',
+    why: 'in_place.refresh_command is not set.',
+    todo: 'Set it (README, placement `in-place`, has examples), or take the snapshot by hand while no daemon runs.',
+  },
+  SNAPSHOT_BUSY: {
+    what: "The snapshot was not taken anew: a daemon works with staging's tree.",
+    why: 'What it writes meanwhile would be lost with the old snapshot.',
+    todo: 'Stop the daemons, ask again, start them. One that was killed counts as gone after a minute.',
+  },
+  SNAPSHOT_FAILED: {
+    what: 'The program that takes the snapshot anew failed, or took longer than allowed.',
+    why: 'What it printed says why; a stamp (in_place.stamp) that it did not touch counts as a failure, too.',
+    todo: "See staging's tree before you start the daemon: it must be the old snapshot or a new one, not half of one.",
+  },
   STORAGE_READ_ONLY: {
     what: `Staging's disk is read-only. ${WAITS}`,
     why: 'The file system was remounted after an error, or the unit does not allow it (ReadWritePaths).',
