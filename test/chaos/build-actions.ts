@@ -55,10 +55,9 @@ async function typed(scene: ProdScene): Promise<BuildSpec> {
 
 /** What happens to builds in prod, by name. */
 export const buildActions: Readonly<Record<string, ProdAction>> = {
-  importBuild: { weight: 14, alone: true, run: async (s) => s.act.importBuild(await typed(s)) },
+  importBuild: { weight: 14, run: async (s) => s.act.importBuild(await typed(s)) },
   'import and tag': {
     weight: 16,
-    alone: true,
     run: async (s) => {
       const spec = await typed(s)
       const tag = s.dice.of(await s.view.tags())
@@ -70,7 +69,6 @@ export const buildActions: Readonly<Record<string, ProdAction>> = {
   startBuild: { weight: 3, run: (s) => s.act.startBuild(named(s)) },
   completeBuild: {
     weight: 4,
-    alone: true,
     run: async (s) =>
       s.act.completeBuild(s.dice.of(await s.view.builds('b.state = 0')).id, { rpms: [{ arch: 'src' }] }),
   },
@@ -124,13 +122,11 @@ export const buildActions: Readonly<Record<string, ProdAction>> = {
   },
   addRpms: {
     weight: 2,
-    alone: true,
     run: async (s) =>
       s.act.addRpms(s.dice.of(await s.view.complete()).id, [{ arch: s.dice.of(['s390x', 'ppc64le']) }]),
   },
   signRpm: {
     weight: 6,
-    alone: true,
     run: async (s) => {
       const checksums = s.dice.chance(0.5)
       await s.act.signRpm(s.dice.of(await s.view.rpms()).id, s.dice.of(KEYS), { checksums })

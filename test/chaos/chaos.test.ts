@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { runTogether } from './together.ts'
 
 const GROUPS = 5
-const SEEDS = 12
-const ACTIONS = 8
+const SEEDS = 20
+const ACTIONS = 10
 
 // `npm run chaos` does more of them, longer ones, each in Kojis of its own.
 for (let group = 0; group < GROUPS; group += 1) {

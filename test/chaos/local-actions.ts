@@ -6,6 +6,9 @@ import type { KojiView } from './koji-view.ts'
 export class LocalRows {
   readonly builds = new Set<number>()
   readonly tags = new Set<number>()
+  readonly signatures = new Set<number>()
+  /** Prod's hub has kept rows from us: what was taken for gone then, catch-up has no reason to look at. */
+  pagesLost = false
   readonly #taggings = new Set<string>()
 
   tagged(tag: number, build: number): void {
@@ -16,20 +19,35 @@ export class LocalRows {
     this.#taggings.delete(`${tag} ${build}`)
   }
 
+  /** An rpm of theirs bears a signature of theirs. */
+  signed(rpm: number): void {
+    this.signatures.add(rpm)
+  }
+
+  unsigned(rpms: readonly number[]): void {
+    for (const rpm of rpms) this.signatures.delete(rpm)
+  }
+
   get taggings(): readonly (readonly [tag: number, build: number])[] {
     return [...this.#taggings].map((text) => text.split(' ').map(Number) as [number, number])
   }
 }
 
+/** What people of staging see, and who acts: they themselves, or a transaction of theirs that is held open. */
 interface LocalScene {
-  readonly local: ProdWorld
+  readonly local: Pick<ProdWorld, 'rows'>
+  readonly act: Pick<ProdWorld, Exclude<keyof ProdWorld, 'together' | 'begin' | 'rows' | 'close'>>
   readonly view: KojiView
   readonly dice: Dice
   readonly rows: LocalRows
+  /** what is true once this is committed */
+  note(then: () => void): void
 }
 
 interface LocalAction {
   readonly weight: number
+  /** Changes files: never part of a transaction that is held open. */
+  readonly alone?: true
   run(scene: LocalScene): Promise<unknown>
 }
 
@@ -47,9 +65,15 @@ async function tagBuild(scene: LocalScene, tag: string, build: { id: number; nam
       where l.active and t.name = $1 and p.name = $2`,
     [tag, build.name],
   )
-  if (entry === undefined) await scene.local.addPackage(tag, build.name)
-  await scene.local.tagBuild(tag, build.id)
-  scene.rows.tagged(await tagId(scene, tag), build.id)
+  if (entry === undefined) await scene.act.addPackage(tag, build.name)
+  await scene.act.tagBuild(tag, build.id)
+  const id = await tagId(scene, tag)
+  scene.note(() => scene.rows.tagged(id, build.id))
+}
+
+async function rpmsOf(scene: LocalScene, build: number): Promise<number[]> {
+  const rows = await scene.local.rows('select id from rpminfo where build_id = $1', [build])
+  return rows.map(({ id }) => Number(id))
 }
 
 async function own(scene: LocalScene): Promise<{ id: number; name: string }[]> {
@@ -60,17 +84,19 @@ async function own(scene: LocalScene): Promise<{ id: number; name: string }[]> {
 const actions: Readonly<Record<string, LocalAction>> = {
   'local build': {
     weight: 5,
+    alone: true,
     run: async (s) => {
       const name = s.dice.of(OWN)
-      const { id } = await s.local.importBuild({ name, version: '1', release: String(s.dice.below(6)), rpms })
+      const { id } = await s.act.importBuild({ name, version: '1', release: String(s.dice.below(6)), rpms })
       s.rows.builds.add(id)
     },
   },
   'local clash': {
     weight: 1,
+    alone: true,
     run: async (s) => {
       const name = s.dice.of(['bash', 'vim'])
-      await s.local.importBuild({ name, version: '1', release: String(1 + s.dice.below(5)), rpms })
+      await s.act.importBuild({ name, version: '1', release: String(1 + s.dice.below(5)), rpms })
     },
   },
   'local tag': {
@@ -78,7 +104,8 @@ const actions: Readonly<Record<string, LocalAction>> = {
     run: async (s) => {
       const parents = await s.view.tags('tag%')
       const parent = s.dice.chance(0.6) && parents.length > 0 ? { parent: s.dice.of(parents) } : {}
-      s.rows.tags.add(await s.local.addTag(`own${s.dice.below(6)}`, { arches: 'x86_64', ...parent }))
+      const id = await s.act.addTag(`own${s.dice.below(6)}`, { arches: 'x86_64', ...parent })
+      s.note(() => s.rows.tags.add(id))
     },
   },
   'local tagging': {
@@ -93,48 +120,60 @@ const actions: Readonly<Record<string, LocalAction>> = {
     weight: 2,
     run: async (s) => {
       const { tag, tagId: id, build } = s.dice.of(await s.view.taggings(isLocal))
-      await s.local.untagBuild(tag, build)
-      s.rows.untagged(id, build)
+      await s.act.untagBuild(tag, build)
+      s.note(() => s.rows.untagged(id, build))
     },
   },
   'local delete': {
     weight: 2,
+    alone: true,
     run: async (s) => {
       const { id } = s.dice.of(await own(s))
       for (const { tagId: tag } of await s.view.taggings(`l.build_id = ${Number(id)}`))
         s.rows.untagged(tag, id)
-      await s.local.deleteBuild(id)
+      await s.act.deleteBuild(id)
       s.rows.builds.delete(id)
+      s.rows.unsigned(await rpmsOf(s, id))
     },
   },
   'local signature': {
     weight: 2,
+    alone: true,
     run: async (s) => {
       const { id } = s.dice.of(
         await s.view.rpms(`b.pkg_id in (select id from package where name like 'own-%')`),
       )
-      await s.local.signRpm(id, 'cccc0003')
+      await s.act.signRpm(id, 'cccc0003')
+      s.rows.signed(id)
     },
   },
   'local untag of prod': {
     weight: 2,
     run: async (s) => {
       const { tag, build } = s.dice.of(await s.view.taggings(`not ${isLocal}`))
-      await s.local.untagBuild(tag, build)
+      await s.act.untagBuild(tag, build)
     },
   },
   'local edit of prod': {
     weight: 3,
     run: async (s) => {
       const tag = s.dice.of(await s.view.tags('tag%'))
-      if (s.dice.chance(0.5)) await s.local.editTag(tag, { arches: 'local' })
+      if (s.dice.chance(0.5)) await s.act.editTag(tag, { arches: 'local' })
       else {
         const { name } = s.dice.of((await s.view.entries()).filter((entry) => entry.tag === tag))
-        await s.local.removePackage(tag, name)
+        await s.act.removePackage(tag, name)
       }
     },
   },
-  'local event': { weight: 2, run: (s) => s.local.idleEvent() },
+  'local settings': {
+    weight: 2,
+    run: async (s) => {
+      const tag = s.dice.of(await s.view.tags('own%'))
+      if (s.dice.chance(0.5)) await s.act.editTag(tag, { arches: s.dice.of(['x86_64', 'aarch64', null]) })
+      else await s.act.setExtra(tag, 'mock.local', s.dice.below(9))
+    },
+  },
+  'local event': { weight: 2, run: (s) => s.act.idleEvent() },
 }
 
 /** Each as often as it is to be drawn. */

@@ -1,49 +1,64 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { createOperations } from '../../src/context.ts'
 import { StopError } from '../../src/errors.ts'
-import type { Operations } from '../../src/model/operations.ts'
-import { type Here, openHere } from '../e2e/daemon.ts'
+import type { Step } from '../../src/step.ts'
+import { openHere } from '../e2e/daemon.ts'
+import type { LogLines } from '../e2e/log-lines.ts'
+import type { Living, Work } from './living.ts'
 
 /** What every effect of somebody dead ends in. */
 export class Dead extends Error {}
 
+/** The build of the program that is put to the test: what is here, or a broken one. */
+export interface Build {
+  readonly createOperations: typeof createOperations
+  readonly StopError: typeof StopError
+}
+
+export interface MortalOptions {
+  readonly file: string
+  readonly set: readonly string[]
+  readonly work: Work
+  /** what befalls it at its steps */
+  readonly faults?: Step
+  readonly build?: Build | undefined
+  /** it dies at the first step of which this says so */
+  readonly diesAt?: (name: string) => boolean
+}
+
 /** A process, as far as effects go: from the step on at which it dies none of its effects happens any more. */
-export class Mortal {
-  readonly here: Here
+export class Mortal implements Living {
+  readonly log: LogLines
   readonly ended: Promise<unknown>
   readonly #life: { left: number; dead: boolean }
-  readonly #stop: AbortController
+  readonly #stop: (code: string) => void
 
-  static async start(
-    file: string,
-    set: readonly string[],
-    work: (operations: Operations, signal: AbortSignal) => Promise<void>,
-  ): Promise<Mortal> {
+  static async start({ file, set, work, faults, build, diesAt }: MortalOptions): Promise<Mortal> {
     const life = { left: Number.POSITIVE_INFINITY, dead: false }
-    const stop = new AbortController()
-    const step = (name: string): undefined => {
+    const stopping = new AbortController()
+    const Stop = build?.StopError ?? StopError
+    const stop = (code: string): void => stopping.abort(new Stop(code, 'stopped'))
+    const step: Step = (name, detail) => {
       life.left -= 1
+      if (!life.dead && diesAt?.(name) === true) life.left = -1
       if (life.left < 0) {
         life.dead = true
         // What listens for it ends; none of that can have an effect any more.
-        if (!stop.signal.aborted) setImmediate(() => stop.abort(new StopError('TEST_KILLED', 'killed')))
+        if (!stopping.signal.aborted) setImmediate(() => stop('TEST_KILLED'))
       }
       if (life.dead) throw new Dead(name)
-      return undefined
+      const gate = faults?.(name, detail)
+      if (gate === undefined) return undefined
+      return gate.then(() => {
+        if (life.dead) throw new Dead(name)
+      })
     }
-    const here = await openHere({ file, set, step })
-    return new Mortal(here, life, stop, work)
-  }
-
-  private constructor(
-    here: Here,
-    life: { left: number; dead: boolean },
-    stop: AbortController,
-    work: (operations: Operations, signal: AbortSignal) => Promise<void>,
-  ) {
-    this.here = here
-    this.#life = life
-    this.#stop = stop
-    this.ended = work(here.operations, stop.signal)
+    const here = await openHere({
+      file,
+      set,
+      step,
+      ...(build === undefined ? {} : { create: build.createOperations }),
+    })
+    const ended = work(here.operations, stopping.signal)
       .then(
         () => null,
         (error: unknown) => error,
@@ -52,38 +67,40 @@ export class Mortal {
         // Its connections break, whatever was open is rolled back.
         await here.operations.destroy().catch(() => {})
         here.log.end()
-        return error
+        return life.dead ? null : error
       })
+    return new Mortal(here.log, ended, life, stop)
+  }
+
+  private constructor(
+    log: LogLines,
+    ended: Promise<unknown>,
+    life: { left: number; dead: boolean },
+    stop: (code: string) => void,
+  ) {
+    this.log = log
+    this.ended = ended
+    this.#life = life
+    this.#stop = stop
   }
 
   get wasKilled(): boolean {
     return this.#life.dead
   }
 
-  /** It dies at its so manieth step from now. */
   dieIn(steps: number): void {
     this.#life.left = steps
   }
 
-  async kill(): Promise<void> {
+  kill(): Promise<unknown> {
     this.#life.left = 0
     this.#life.dead = true
-    this.#stop.abort(new StopError('TEST_KILLED', 'killed'))
-    await this.ended
-  }
-
-  stop(): Promise<unknown> {
-    this.#stop.abort(new StopError('STOPPED_BY_TEST', 'stopped'))
+    this.#stop('TEST_KILLED')
     return this.ended
   }
 
-  /** Until the bus is connected, or it has ended, or a moment is over. */
-  async listening(): Promise<void> {
-    const connected = () => this.here.log.all.some(({ msg }) => msg === 'bus connection changed')
-    let over = false
-    void this.ended.then(() => {
-      over = true
-    })
-    for (let look = 0; look < 100 && !over && !connected(); look += 1) await sleep(5)
+  stop(): Promise<unknown> {
+    this.#stop('STOPPED_BY_TEST')
+    return this.ended
   }
 }

@@ -1,20 +1,33 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Here, openHere } from '../e2e/daemon.ts'
+import type { Program } from '../e2e/program.ts'
 import type { E2eWorld } from '../e2e/world.ts'
 import type { Announcement } from '../sim/world/transaction.ts'
-import { BadBus, forged } from './bus.ts'
+import { BadBus } from './bus.ts'
+import { Calm } from './calm.ts'
+import { Clock } from './clock.ts'
+import { Crew } from './crew.ts'
+import { DatabaseFaults, keepBooks, type Server } from './database-faults.ts'
 import { Dice, NothingThere } from './dice.ts'
 import { linksStand } from './files.ts'
+import { layGround } from './ground.ts'
 import { KojiView } from './koji-view.ts'
 import { type LocalRows, localAction } from './local-actions.ts'
-import { Mortal } from './mortal.ts'
+import type { Build } from './mortal.ts'
+import { OpenTransactions } from './open-transactions.ts'
 import type { Action, Plan } from './plan.ts'
 import { prodAction } from './prod-actions.ts'
+import { StepFaults } from './step-faults.ts'
+import { troubleAction } from './troubles.ts'
 
-type Open = Awaited<ReturnType<E2eWorld['prod']['begin']>>
-
-/** Steps of a daemon that is to be killed: mostly soon, since what goes on is short. */
-const LONGEST_LIFE = 400
+/** What a run is made with, beside its plan. */
+export interface ChaosOptions {
+  readonly rows: LocalRows
+  /** default: the program as it is here */
+  readonly build?: Build | undefined
+  /** processes of their own, that are killed by SIGKILL, instead of this one */
+  readonly program?: Program | null
+  /** staging's own server, which can be stopped */
+  readonly server?: Server | null
+}
 
 /** One plan in the doing: who acts, what is open, who lives. */
 export class Chaos {
@@ -22,124 +35,98 @@ export class Chaos {
   readonly world: E2eWorld
   readonly plan: Plan
   readonly rows: LocalRows
-  readonly #prodView: KojiView
+  readonly prodView: KojiView
+  readonly bus: BadBus
+  readonly faults = new StepFaults()
+  readonly database: DatabaseFaults
+  readonly clock = new Clock()
+  readonly openProd: OpenTransactions
+  readonly openLocal: OpenTransactions
+  /** who may be killed, fail, and be cut off */
+  readonly crew: Crew
+  /** who ends things at the end, without any trouble */
+  readonly calm: Calm
   readonly #localView: KojiView
-  readonly #bus: BadBus
-  readonly #open: Open[] = []
-  #daemon: Mortal | null = null
-  #here: Here | null = null
 
-  constructor(world: E2eWorld, plan: Plan, rows: LocalRows) {
-    this.rows = rows
+  static async open(world: E2eWorld, plan: Plan, options: ChaosOptions): Promise<Chaos> {
+    const stagingUrl = await ownerUrl(world)
+    const server = options.server ?? null
+    const database = await DatabaseFaults.open(world, stagingUrl, { thief: plan.thief, server })
+    return new Chaos(world, plan, options, database)
+  }
+
+  private constructor(world: E2eWorld, plan: Plan, options: ChaosOptions, database: DatabaseFaults) {
+    this.rows = options.rows
     this.world = world
     this.plan = plan
-    this.#prodView = new KojiView(world.prod)
+    this.database = database
+    this.prodView = new KojiView(world.prod)
     this.#localView = new KojiView(world.local)
-    this.#bus = new BadBus(world.bus, plan.seed, plan.drop)
+    this.bus = new BadBus(world.bus, plan.seed, plan.drop)
+    this.openProd = new OpenTransactions(world.prod, 3)
+    this.openLocal = new OpenTransactions(world.local, 2)
+    const { build, program = null } = options
+    const set = ['log.level=info', 'prod.timeout_seconds=2', `staging.database=${database.url}`]
+    this.crew = new Crew({ file: world.file, build, faults: this.faults.step, set, program })
+    this.calm = new Calm(world, { file: world.file, build })
     world.announce = 'keep'
   }
 
   /** All of the plan, until nothing is under way. What was wrong the moment after a death. */
   async run(): Promise<string[]> {
-    const { world } = this
-    await this.#begin()
-    for (const [index, action] of this.plan.actions.entries()) {
+    const { world, plan } = this
+    if (await layGround(world, this.prodView)) {
+      await keepBooks(world)
+      if (plan.actions.some(({ what }) => what === 'statement fails')) await this.database.arm()
+      // Staging follows prod: what is lost from now on was there.
+      if (plan.synced) await this.calm.command('reconcile')
+    }
+    for (const action of plan.actions) {
+      const startedMs = performance.now()
       const what = await this.#act(action)
-      this.story.push(`${index + 1} ${action.what}: ${what}`)
-      await this.#bus.announce(world.kept.splice(0) as Announcement[])
-      const died = this.#daemon?.wasKilled === true
-      if (died) this.story.push('  it died')
-      const broken = died ? await this.#afterDeath() : []
+      const ms = Math.round(performance.now() - startedMs)
+      this.story.push(`${action.index} ${action.what}: ${what} (${ms} ms)`)
+      await this.bus.announce(world.kept.splice(0) as Announcement[])
+      await this.crew.reapEnded()
+      const died = await this.crew.reapDead()
+      if (died) this.story.push('  one died')
+      const broken = died && this.crew.daemons.length === 0 ? await linksStand(world) : []
       if (broken.length > 0) return broken
     }
     await this.#rest()
-    return []
-  }
-
-  /** A command of a process that lives until the end. */
-  async command(name: keyof typeof work): Promise<void> {
-    await this.aMinuteLater()
-    this.#here ??= await openHere({ file: this.world.file, set: SET })
-    await work[name](this.#here.operations, new AbortController().signal)
-  }
-
-  /** A command that may be killed. */
-  async #mortal(name: keyof typeof work, life: number): Promise<Mortal> {
-    await this.aMinuteLater()
-    const mortal = await Mortal.start(this.world.file, SET, work[name])
-    mortal.dieIn(life)
-    const error = await mortal.ended
-    if (!mortal.wasKilled && error !== null) throw new Error(`${name} failed`, { cause: error })
-    return mortal
-  }
-
-  /** A daemon does what is queued; what the scrub marks is not seen through by itself. */
-  async workOff(): Promise<void> {
-    await this.aMinuteLater()
-    const daemon = await this.#start()
-    await this.world.settled()
-    await daemon.stop()
-  }
-
-  /** What the dead held is free. */
-  async aMinuteLater(): Promise<void> {
-    await this.world.sql(
-      `update staging_sync.queue set lease_until = clock_timestamp() where lease_until is not null`,
-    )
-    for (const table of ['reconcile_run', 'daemon'])
-      await this.world.sql(`update staging_sync.${table} set seen = seen - interval '2 minutes'`)
-    await this.world.sql(`update staging_sync.scrub set seen = seen - interval '2 minutes'`)
-    await this.world.sql(`update staging_sync.placement set changed_at = changed_at - interval '3 minutes'`)
+    return this.crew.complaints
   }
 
   async end(): Promise<void> {
-    for (const open of this.#open.splice(0)) await open.rollback().catch(() => {})
-    await this.#daemon?.kill()
-    await this.#here?.operations.destroy()
-  }
-
-  /** A small Koji to begin with. */
-  async #begin(): Promise<void> {
-    const { prod, local } = this.world
-    for (const koji of [prod, local]) {
-      const [row] = await koji.rows('select current_database() as name')
-      // Who waits for a transaction that is held open would wait for ever.
-      await koji.rows(`alter database ${String(row?.name)} set lock_timeout = '300ms'`)
-    }
-    if ((await this.#prodView.users()).length > 0) return
-    for (const user of ['user1', 'user2']) await prod.addUser(user)
-    await prod.addTag('tag1', { arches: 'x86_64' })
-    await prod.addTag('tag2', { arches: 'x86_64', parent: 'tag1' })
-    await prod.addTarget('target0', 'tag1', 'tag2')
-    for (const name of ['bash', 'vim']) {
-      await prod.addPackage('tag1', name)
-      const { id } = await prod.importBuild({ name, version: '1', release: '1', rpms: [{ arch: 'src' }] })
-      await prod.tagBuild('tag1', id)
-    }
-    this.world.kept.length = 0
+    await this.openProd.rollbackAll()
+    await this.openLocal.rollbackAll()
+    await this.crew.close()
+    await this.clock.back()
+    await this.database.close()
   }
 
   async #act({ what, seed }: Action): Promise<string> {
     const dice = new Dice(seed)
-    const { world } = this
     try {
       const prod = prodAction(what)
       if (prod !== undefined) {
-        const held = prod.alone !== true && dice.chance(0.5) ? this.#open.at(-1) : undefined
-        await prod
-          .run({ view: this.#prodView, act: held ?? world.prod, dice })
-          .catch(async (error: unknown) => {
-            if (held !== undefined) await this.#close(held, 'rollback')
-            throw error
-          })
+        const held = prod.alone !== true && dice.chance(0.5) ? this.openProd.last : undefined
+        const act = held?.open ?? this.world.prod
+        await this.#in(this.openProd, held, prod.run({ view: this.prodView, act, dice }))
         return held === undefined ? 'done' : 'done, held open'
       }
       const local = localAction(what)
       if (local !== undefined) {
-        await local.run({ local: world.local, view: this.#localView, dice, rows: this.rows })
-        return 'done'
+        const held = local.alone !== true && dice.chance(0.5) ? this.openLocal.last : undefined
+        const act = held?.open ?? this.world.local
+        const note = (then: () => void): unknown => (held === undefined ? then() : held.notes.push(then))
+        const scene = { local: this.world.local, view: this.#localView, act, dice, rows: this.rows, note }
+        await this.#in(this.openLocal, held, local.run(scene))
+        return held === undefined ? 'done' : 'done, held open'
       }
-      return await this.#trouble(what, dice)
+      const trouble = troubleAction(what)
+      if (trouble === undefined) throw new TypeError(`no action ${what}`)
+      return await trouble.run(this, dice)
     } catch (error) {
       if (error instanceof NothingThere) return 'nothing there'
       // As the hub refuses what does not go.
@@ -148,125 +135,37 @@ export class Chaos {
     }
   }
 
-  async #trouble(what: string, dice: Dice): Promise<string> {
-    const { world } = this
-    switch (what) {
-      case 'daemon': {
-        if (this.#daemon !== null) return 'runs'
-        if (dice.chance(0.3)) await this.aMinuteLater()
-        this.#daemon = await this.#start()
-        if (dice.chance(0.7)) await this.#daemon.listening()
-        return 'started'
-      }
-      case 'kill': {
-        // One that does not run is killed while it starts, or soon after.
-        const started = this.#daemon === null
-        this.#daemon ??= await this.#start()
-        const steps = Math.floor(dice.random() ** 2 * LONGEST_LIFE)
-        this.#daemon.dieIn(steps)
-        return `${started ? 'started, ' : ''}in ${steps} steps`
-      }
-      case 'stop':
-        await this.#daemon?.stop()
-        this.#daemon = null
-        return 'stopped'
-      case 'catch-up':
-      case 'reconcile': {
-        if (this.#daemon !== null) return 'a daemon runs'
-        const life = dice.chance(0.5) ? dice.below(LONGEST_LIFE) : Number.POSITIVE_INFINITY
-        const { wasKilled } = await this.#mortal(what, life)
-        return wasKilled ? `killed after ${life} steps` : 'done'
-      }
-      case 'pause':
-        // Now and then long enough for a daemon to catch up.
-        await sleep(dice.chance(0.2) ? 800 : dice.below(80))
-        return 'over'
-      case 'deliver':
-        await this.#bus.deliver()
-        return 'done'
-      case 'forge': {
-        const builds = await this.#prodView.builds()
-        const id = dice.chance(0.2) ? 999_999 : dice.of(builds).id
-        await world.bus.publish(
-          forged(dice.random, id, dice.of([...(await this.#prodView.tags()), 'no-tag'])),
-        )
-        return 'sent'
-      }
-      case 'hub trouble': {
-        const trouble = dice.of([
-          'http-500',
-          'html',
-          'truncated',
-          'torn-xml',
-          'reset',
-          'server-offline',
-          'retry',
-        ] as const)
-        if (this.#daemon !== null) world.prodHub.knobs.failNext(trouble)
-        return trouble
-      }
-      case 'cut database':
-        await world.sql(
-          `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'koji-staging-sync' and datname = current_database()`,
-        )
-        return 'done'
-      case 'begin':
-        if (this.#open.length >= 3) return 'enough are open'
-        this.#open.push(await world.prod.begin())
-        return `${this.#open.length} are open`
-      case 'commit':
-      case 'roll back': {
-        const open = dice.of(this.#open)
-        await this.#close(open, what === 'commit' ? 'commit' : 'rollback')
-        return 'done'
-      }
-      default:
-        throw new Error(`no action ${what}`)
+  /** A statement that failed is the end of its transaction. */
+  async #in(open: OpenTransactions, held: OpenTransactions['last'], work: Promise<unknown>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      if (held !== undefined && !(error instanceof NothingThere)) await open.end(held, 'rollback')
+      throw error
     }
   }
 
-  #start(): Promise<Mortal> {
-    return Mortal.start(this.world.file, SET, (operations, signal) => operations.run(signal))
-  }
-
-  async #close(open: Open, how: 'commit' | 'rollback'): Promise<void> {
-    this.#open.splice(this.#open.indexOf(open), 1)
-    await open[how]()
-  }
-
-  /** What must be true the moment after. */
-  async #afterDeath(): Promise<string[]> {
-    const daemon = this.#daemon
-    this.#daemon = null
-    await daemon?.ended
-    return linksStand(this.world)
-  }
-
-  /** All that is under way in prod ends, then the daemon does. */
+  /** All that is under way in both Kojis ends, and all troubles, then the daemons do. */
   async #rest(): Promise<void> {
     const dice = new Dice(this.plan.seed)
-    for (const open of [...this.#open]) await this.#close(open, dice.chance(0.8) ? 'commit' : 'rollback')
-    await this.#bus.announce(this.world.kept.splice(0) as Announcement[])
-    await this.#bus.deliver()
-    if (dice.chance(0.5)) await this.#daemon?.kill()
-    else await this.#daemon?.stop()
-    this.#daemon = null
+    await this.openProd.endAll(dice)
+    await this.openLocal.endAll(dice)
+    await this.bus.announce(this.world.kept.splice(0) as Announcement[])
+    await this.bus.deliver()
+    for (const daemon of [...this.crew.daemons])
+      await this.crew.end(daemon, dice.chance(0.5) ? 'kill' : 'stop')
     // Troubles that nobody has met.
     while (this.world.prodHub.knobs.takeTrouble() !== undefined);
+    this.faults.heal()
+    await this.database.heal()
+    await this.clock.back()
   }
 }
 
-const SET = ['log.level=info'] as const
-
-const drain = async (news: AsyncIterable<unknown>): Promise<void> => {
-  for await (const _one of news);
+/** Of staging's database, as who made it. */
+async function ownerUrl(world: E2eWorld): Promise<string> {
+  return world.asOwner[1].slice('staging.database='.length)
 }
-/** Commands without a daemon. */
-export const work = {
-  'catch-up': (operations, signal) => drain(operations.catchUp({}, signal)),
-  reconcile: (operations, signal) => drain(operations.reconcile({ dryRun: false, tags: [] }, signal)),
-  scrub: (operations, signal) => drain(operations.scrub({ once: true, tags: [] }, signal)),
-} satisfies Record<string, Parameters<typeof Mortal.start>[2]>
 
 /** The simulated Koji's own refusals are plain errors, PostgreSQL's have a code; a mistake of ours is a TypeError. */
 function isRefused(error: unknown): boolean {

@@ -11,7 +11,7 @@ export interface ProdScene {
 
 export interface ProdAction {
   readonly weight: number
-  /** Changes files, or asks for what it has just made: never part of a transaction that is held open. */
+  /** Moves or removes files, or asks for what it has just made: never part of a transaction that is held open. */
   readonly alone?: true
   run(scene: ProdScene): Promise<unknown>
 }

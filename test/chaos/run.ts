@@ -1,6 +1,6 @@
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
 import { LocalRows } from './local-actions.ts'
-import { Chaos } from './one-run.ts'
+import { Chaos, type ChaosOptions } from './one-run.ts'
 import type { Plan } from './plan.ts'
 import { judge } from './verdict.ts'
 
@@ -9,9 +9,22 @@ const CONFIG = `
 [scrub]
 days = 0
 builds_per_second = 1000
+[copy]
+fsync = false
+reserve_bytes = 0
 [prod.volumes]
 DEFAULT = "prod"
 archive = "prod-archive"
+`
+const MIXED = `
+[[placement]]
+packages = ["bash"]
+mode = "farm"
+[[placement]]
+packages = ["vim"]
+mode = "copy"
+[[placement]]
+mode = "volume"
 `
 export interface ChaosResult {
   /** Empty: the promises hold. */
@@ -21,16 +34,29 @@ export interface ChaosResult {
   readonly seconds: number
 }
 
+/** What a run is made with, but for the local rows that earlier plans have left. */
+export type RunOptions = Omit<ChaosOptions, 'rows'> & {
+  /** staging's database, where it has a server of its own */
+  readonly stagingUrl?: string
+}
+
 /** A fresh pair of Kojis for plans with these settings. */
-export function chaosWorld({ builds, onClash }: Plan): Promise<E2eWorld> {
-  return e2eWorld({ config: `${CONFIG}[scope]\nbuilds = "${builds}"\n[conflicts]\nbuild = "${onClash}"\n` })
+export function chaosWorld(
+  { builds, onClash, placement }: Plan,
+  { stagingUrl }: RunOptions = {},
+): Promise<E2eWorld> {
+  const rules = placement === 'mixed' ? MIXED : `[[placement]]\nmode = "${placement}"\n`
+  return e2eWorld({
+    config: `${CONFIG}[scope]\nbuilds = "${builds}"\n[conflicts]\nbuild = "${onClash}"\n${rules}`,
+    ...(stagingUrl === undefined ? {} : { stagingUrl }),
+  })
 }
 
 /** Does all of a plan to a fresh pair of Kojis, lets everything come to rest, and judges. */
-export async function runChaos(plan: Plan): Promise<ChaosResult> {
-  const world = await chaosWorld(plan)
+export async function runChaos(plan: Plan, options: RunOptions = {}): Promise<ChaosResult> {
+  const world = await chaosWorld(plan, options)
   try {
-    return await runIn(world, plan, judge)
+    return await runIn(world, plan, judge, { ...options, rows: new LocalRows() })
   } finally {
     await world.close()
   }
@@ -41,10 +67,10 @@ export async function runIn(
   world: E2eWorld,
   plan: Plan,
   verdict: typeof judge,
-  rows = new LocalRows(),
+  options: ChaosOptions,
 ): Promise<ChaosResult> {
   const startedMs = performance.now()
-  const chaos = new Chaos(world, plan, rows)
+  const chaos = await Chaos.open(world, plan, options)
   const result = (complaints: readonly string[]): ChaosResult => ({
     complaints,
     story: chaos.story,

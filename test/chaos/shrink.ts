@@ -1,37 +1,50 @@
-import { makePlan, type Plan } from './plan.ts'
-import { runChaos } from './run.ts'
-
-/** A prefix is tried so often: the same actions meet the daemon at other moments. */
-const TRIES = 3
-
-/** The shortest prefix of its actions that still fails, by bisection; null when not even all of them fail again. */
-export async function shrink(plan: Plan): Promise<{ length: number; complaints: readonly string[] } | null> {
-  let best: { length: number; complaints: readonly string[] } | null = null
-  let [works, fails] = [-1, plan.actions.length]
-  const fail = async (length: number): Promise<readonly string[] | null> => {
-    for (let time = 0; time < TRIES; time += 1) {
-      const { complaints } = await runChaos(makePrefix(plan, length)).catch((error: unknown) => ({
-        complaints: [String(error)],
-      }))
-      if (complaints.length > 0) return complaints
-    }
-    return null
-  }
-  const whole = await fail(fails)
-  if (whole === null) return null
-  best = { length: fails, complaints: whole }
-  while (fails - works > 1) {
-    const middle = Math.floor((works + fails) / 2)
-    const complaints = await fail(middle)
-    if (complaints === null) works = middle
-    else {
-      fails = middle
-      best = { length: middle, complaints }
-    }
-  }
-  return best
+/** What fails, in its shortest form that was found. */
+export interface Shrunk<T> {
+  readonly items: readonly T[]
+  readonly complaints: readonly string[]
+  /** how often it was tried */
+  readonly tries: number
 }
 
-function makePrefix(plan: Plan, length: number): Plan {
-  return makePlan(plan.seed, length)
+/**
+ * The fewest of these that still fail: first the shortest prefix, by bisection, then without what it does not need (Zeller's
+ * ddmin), in at most `budget` tries. `fails` says what is wrong, null: nothing. Null when not even all of them fail again.
+ */
+export async function shrink<T>(
+  all: readonly T[],
+  fails: (items: readonly T[]) => Promise<readonly string[] | null>,
+  budget = 60,
+): Promise<Shrunk<T> | null> {
+  let tries = 0
+  const attempt = async (items: readonly T[]): Promise<readonly string[] | null> => {
+    tries += 1
+    return fails(items)
+  }
+  const whole = await attempt(all)
+  if (whole === null) return null
+  let best = { items: all, complaints: whole }
+  /** Keeps the smaller one where it fails too. */
+  const keep = async (items: readonly T[]): Promise<boolean> => {
+    const complaints = await attempt(items)
+    if (complaints !== null) best = { items, complaints }
+    return complaints !== null
+  }
+  for (let [works, broken] = [-1, all.length]; broken - works > 1 && tries < budget; ) {
+    const middle = Math.floor((works + broken) / 2)
+    if (await keep(all.slice(0, middle))) broken = middle
+    else works = middle
+  }
+  for (let parts = 2; parts <= best.items.length && tries < budget; ) {
+    const size = Math.ceil(best.items.length / parts)
+    let fewer = false
+    for (let at = 0; at < best.items.length && tries < budget; ) {
+      const without = [...best.items.slice(0, at), ...best.items.slice(at + size)]
+      if (without.length > 0 && (await keep(without))) fewer = true
+      else at += size
+    }
+    if (size === 1 && !fewer) break
+    parts = fewer ? Math.max(2, Math.min(parts - 1, best.items.length)) : parts * 2
+    if (parts > best.items.length && size > 1) parts = best.items.length
+  }
+  return { ...best, tries }
 }

@@ -9,10 +9,10 @@ export interface GroupResult extends ChaosResult {
 }
 
 /** So many plans are judged together. */
-const JUDGED = 3
+const JUDGED = 5
 
 /**
- * Plans of consecutive seeds one after the other in one pair of Kojis, every third one judged, the last one wholly: databases,
+ * Plans of consecutive seeds one after the other in one pair of Kojis, every fifth one judged, the last one wholly: databases,
  * connections and comparing cost more than a short plan does. Settings are the first one's. Ends at the first that fails.
  */
 export async function runTogether(first: number, count: number, length: number): Promise<GroupResult> {
@@ -22,11 +22,12 @@ export async function runTogether(first: number, count: number, length: number):
     let seconds = 0
     let rows = new LocalRows()
     for (let seed = first; ; seed += 1) {
-      const plan = { ...makePlan(seed, length), builds: settings.builds, onClash: settings.onClash }
+      const { builds, onClash, placement } = settings
+      const plan = { ...makePlan(seed, length), builds, onClash, placement }
       const isLast = seed === first + count - 1
       const isJudged = isLast || (seed - first) % JUDGED === JUDGED - 1
       const verdict = isLast ? judge : isJudged ? judgeBriefly : notYet
-      const result = await runIn(world, plan, verdict, rows)
+      const result = await runIn(world, plan, verdict, { rows })
       seconds += result.seconds
       if (isLast || result.complaints.length > 0) return { ...result, seconds, seed }
       // A verdict takes away what staging's people made.

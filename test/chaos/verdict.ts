@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LogLine } from '../e2e/log-lines.ts'
 import type { E2eWorld } from '../e2e/world.ts'
 import { compareHubs, describeDifference } from '../sim/compare.ts'
+import type { Calm } from './calm.ts'
 import { filesOff, linksStand } from './files.ts'
 import type { Chaos } from './one-run.ts'
+import { localLost, orphanRows, partsThatCannotCome, sequencesBehind } from './verdict-rows.ts'
 
 /** What reconcile leaves to the scrub, by the kinds of the comparison. */
 const SCRUB_ONLY = new Set(['checksum', 'component', 'signature'])
@@ -19,10 +22,16 @@ const CONTENT = new Set([
 
 /** Catch-up and one reconcile; then local rows are there, and without them both hubs answer alike, but for what is the scrub's. */
 export async function judgeBriefly(chaos: Chaos): Promise<string[]> {
-  const { world } = chaos
-  await chaos.command('catch-up')
-  await chaos.command('reconcile')
-  const found = [...(await localLost(chaos)), ...(await parked(world)), ...(await linksStand(world))]
+  const { world, calm } = chaos
+  await calm.command('catch-up')
+  const drift = await calm.command('reconcile')
+  const missed = chaos.rows.pagesLost ? [] : missedOf(drift)
+  const found = [
+    ...missed,
+    ...(await localLost(chaos)),
+    ...(await parked(world)),
+    ...(await linksStand(world)),
+  ]
   if (found.length > 0) return found
   const held = await world.sql(
     `select key from staging_sync.clash where state = 'held' and resolved_at is null
@@ -30,8 +39,8 @@ export async function judgeBriefly(chaos: Chaos): Promise<string[]> {
   )
   await peel(chaos)
   if (held.length > 0) {
-    await chaos.command('catch-up')
-    await chaos.command('reconcile')
+    await calm.command('catch-up')
+    await calm.command('reconcile')
   }
   const still = await parked(world, false)
   if (still.length > 0) return still
@@ -43,66 +52,58 @@ export async function judgeBriefly(chaos: Chaos): Promise<string[]> {
 
 /** And after a scrub without exception; files and records agree; once more all of it writes nothing. */
 export async function judge(chaos: Chaos): Promise<string[]> {
-  const { world } = chaos
+  const { world, calm } = chaos
   const found = await judgeBriefly(chaos)
   if (found.length > 0) return found
-  await chaos.command('scrub')
-  await chaos.workOff()
+  await calm.command('scrub')
+  await calm.workOff()
   const left = (await differences(chaos)).map(
     (difference) => `after a scrub: ${describeDifference(difference)}`,
   )
   if (left.length > 0) return left
   const { refused } = world.prodHub.knobs
   return [
-    ...(await healed(chaos)),
+    ...(await healed(calm)),
     ...(await filesOff(world)),
+    ...(await orphanRows(world)),
     ...(await sequencesBehind(world)),
-    ...(await written(chaos)),
+    ...(await written(calm)),
     ...(refused.length > 0 ? [`prod was written: ${refused.join(' ')}`] : []),
   ]
 }
 
-async function differences({ world, plan }: Chaos) {
-  const { prodHub, stagingHub } = world
+async function differences(chaos: Chaos) {
+  const { prodHub, stagingHub } = chaos.world
   const hubs = { prod: prodHub.url, staging: stagingHub.url }
-  const { differences } = await compareHubs({ ...hubs, builds: plan.builds })
-  // Staging gets complete builds: parts of an image whose build prod had deleted before cannot come.
-  const gone = await world.prod.rows(
-    `select r.name || '-' || r.version || '-' || r.release || '.' || r.arch as part from rpminfo r
-       join build b on b.id = r.build_id where b.state <> 1
-     union select a.filename from archiveinfo a join build b on b.id = a.build_id where b.state <> 1`,
-  )
-  const isGone = (name: string): boolean => gone.some(({ part }) => name.endsWith(String(part)))
+  const { differences } = await compareHubs({ ...hubs, builds: chaos.plan.builds })
+  const cannotCome = await partsThatCannotCome(chaos.world)
+  // Of two of one name the comparison counts the second: "name (2)".
+  const isExcused = (name: string): boolean => cannotCome.has(name.replace(/ \(\d+\)$/, ''))
   return differences.filter(
-    ({ kind, name, staging }) => !(kind === 'component' && staging === null && isGone(name)),
+    ({ kind, name, staging }) => !(kind === 'component' && staging === null && isExcused(name)),
   )
 }
 
-/** Builds, tags and taggings of staging's people that are no more as they left them. */
-async function localLost({ world, rows, plan }: Chaos): Promise<string[]> {
-  const lost: string[] = []
-  const builds = await world.sql<{ id: number }>('select id from build where state = 1 and id = any($1)', [
-    [...rows.builds],
-  ])
-  const tags = await world.sql<{ id: number }>(
-    'select tag_id as id from tag_config where active and tag_id = any($1)',
-    [[...rows.tags]],
+/** What catch-up finds, whatever was lost (the table of catchup/catch-up.ts): nothing of these is left to reconcile. */
+const CATCH_UP_FINDS = new Set([
+  'name',
+  'tag',
+  'extra',
+  'inheritance',
+  'external-repos',
+  'groups',
+  'package',
+  'listing',
+  'target',
+  'external-repo',
+])
+
+function missedOf(said: readonly LogLine[]): string[] {
+  return said.flatMap(({ msg, key, kind, subject }) =>
+    msg === 'drift found' && CATCH_UP_FINDS.has(String(kind))
+      ? [`catch-up missed ${kind} ${subject} (${key})`]
+      : [],
   )
-  const there = (found: { id: number }[], id: number): boolean => found.some((row) => row.id === id)
-  for (const id of rows.builds) if (!there(builds, id)) lost.push(`local build ${id} is gone`)
-  for (const id of rows.tags) if (!there(tags, id)) lost.push(`local tag ${id} is gone`)
-  for (const [tag, build] of rows.taggings) {
-    const active = await world.sql(
-      `select l.creator_id = (select id from users where name = 'local') as own from tag_listing l
-        where l.active and l.tag_id = $1 and l.build_id = $2`,
-      [tag, build],
-    )
-    const [tagStands] = await world.sql('select 1 from tag_config where active and tag_id = $1', [tag])
-    // Who deletes a tag of prod's, deletes what is in it.
-    if (active.length !== 1 && (tagStands !== undefined || rows.tags.has(tag)))
-      lost.push(`local tagging of build ${build} in tag ${tag} is gone (${plan.onClash})`)
-  }
-  return lost
 }
 
 /** Keys that nobody but a person can help. `clashes`: but for those that wait for a directory of staging's people to go. */
@@ -135,8 +136,8 @@ async function peel({ world }: Chaos): Promise<void> {
 }
 
 /** What was begun and is not ended: a daemon that starts sees to it. */
-async function healed(chaos: Chaos): Promise<string[]> {
-  const { world } = chaos
+export async function healed(calm: Calm): Promise<string[]> {
+  const { world } = calm
   const open = async (): Promise<string[]> => {
     const places = await world.sql<{ text: string }>(
       `select 'placement of build ' || prod_build_id || ' is ' || state as text from staging_sync.placement where state <> 'placed'
@@ -146,34 +147,16 @@ async function healed(chaos: Chaos): Promise<string[]> {
     return places.map(({ text }) => text)
   }
   if ((await open()).length === 0) return []
-  await chaos.aMinuteLater()
-  const daemon = await world.start({ catchUp: 'off' })
-  for (let look = 0; look < 100 && (await open()).length > 0; look += 1) await sleep(50)
-  await daemon.stop()
-  return open()
-}
-
-/** Ids that staging gives out next are above those that it has, and above all of prod's. */
-async function sequencesBehind(world: E2eWorld): Promise<string[]> {
-  const sequences = await world.sql<{ name: string; table: string; column: string; last: string }>(
-    `select s.relname as name, t.relname as table, a.attname as column,
-            (select last_value from pg_sequences q where q.schemaname = 'public' and q.sequencename = s.relname)::text as last
-       from pg_class s join pg_namespace n on n.oid = s.relnamespace and n.nspname = 'public'
-       join pg_depend d on d.objid = s.oid and d.refobjsubid > 0 join pg_class t on t.oid = d.refobjid
-       join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid where s.relkind = 'S'`,
-  )
-  const behind: string[] = []
-  for (const { name, table, column, last } of sequences) {
-    const [row] = await world.sql<{ max: string | null }>(`select max(${column})::text as max from ${table}`)
-    if (Number(last) < 1_000_000_000 || Number(last) < Number(row?.max ?? 0))
-      behind.push(`sequence ${name}: ${last} < ${row?.max}`)
-  }
-  return behind
+  await calm.aMinuteLater()
+  return calm.withDaemon(async () => {
+    for (let look = 0; look < 600 && (await open()).length > 0; look += 1) await sleep(50)
+    return open()
+  })
 }
 
 /** All is equal: whoever looks again writes nothing of Koji's, not even an event. */
-async function written(chaos: Chaos): Promise<string[]> {
-  const { world } = chaos
+export async function written(calm: Calm): Promise<string[]> {
+  const { world } = calm
   const print = async (): Promise<Map<string, string>> => {
     const tables = await world.sql<{ name: string }>(
       `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and n.nspname = 'public'`,
@@ -189,8 +172,8 @@ async function written(chaos: Chaos): Promise<string[]> {
     return new Map(rows.map((row) => [row.name, row.print]))
   }
   const before = await print()
-  await chaos.command('catch-up')
-  await chaos.command('reconcile')
+  await calm.command('catch-up')
+  await calm.command('reconcile')
   const after = await print()
   return [...after]
     .filter(([name, text]) => before.get(name) !== text)

@@ -16,6 +16,8 @@ export interface HereOptions {
   /** `name=value`, as `--set` has them */
   readonly set?: readonly string[]
   readonly step?: Step
+  /** who makes them; default: the program as it is here */
+  readonly create?: typeof createOperations
 }
 
 /** The commands' work in this process, with its log and metrics. */
@@ -25,12 +27,17 @@ export interface Here {
   readonly metrics: Metrics
 }
 
-export async function openHere({ file, set = [], step }: HereOptions): Promise<Here> {
+export async function openHere({
+  file,
+  set = [],
+  step,
+  create = createOperations,
+}: HereOptions): Promise<Here> {
   const config = loadConfig({ file, env: {}, assignments: set })
   const lines = new LogLines()
   const log = createLog({ level: 'debug', form: 'json', write: (line) => lines.write(line) })
   const metrics = new Metrics({ version: 'test', processMetrics: false })
-  const operations = await createOperations({
+  const operations = await create({
     config,
     telemetry: { log, metrics, recent: new Recent() },
     ...(step === undefined ? {} : { step }),
