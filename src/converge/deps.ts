@@ -57,7 +57,12 @@ export interface Converged {
 
 /** One kind of key. `converge` observes prod, diffs, applies; it may be called any number of times. */
 export interface Converger<K extends Key = Key> {
-  converge(key: K, claim: Claim, signal: AbortSignal): Promise<Converged>
+  converge(key: K, claim: Claim, signal: AbortSignal, foreseen?: unknown): Promise<Converged>
+  /**
+   * Begins to ask prod for a key that is about to be marked and claimed for a message: what it returns goes to `converge` with
+   * that claim, if it is given. Must neither throw nor reject by itself.
+   */
+  foresee?(key: K, expect: readonly Expectation[], signal: AbortSignal): unknown
 }
 
 export type Convergers = { readonly [kind in KeyKind]: Converger<Extract<Key, { kind: kind }>> }

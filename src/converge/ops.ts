@@ -1,7 +1,6 @@
 import type { Cell } from '../staging/cell.ts'
 import type { Tx } from '../staging/database.ts'
-import { owe } from '../staging/debt.ts'
-import { allocateAhead, recordEventMap } from '../staging/events.ts'
+import { takeEvents } from '../staging/events.ts'
 import { createRows, lockActive, revokeRows, type VersionedRow } from '../staging/versioned.ts'
 import { TAG_SETTINGS, type VersionedName } from '../staging/versioned-tables.ts'
 import type { Deps } from './deps.ts'
@@ -66,15 +65,19 @@ export function applyOps(
     ops.filter((op): op is Extract<Op, { kind: K }> => op.kind === kind && op.table === table)
 
   const writes: Promise<unknown>[] = []
-  for (const table of tables) {
-    const rows = of('revoke', table).map(({ row }) => row)
-    if (rows.length > 0) writes.push(lockActive(tx, catalog, table, rows))
+  const revoked = tables.filter((table) => of('revoke', table).length > 0)
+  if (revoked.length > 1) {
+    for (const table of revoked) {
+      const rows = of('revoke', table).map(({ row }) => row)
+      writes.push(lockActive(tx, catalog, table, rows))
+    }
   }
-  writes.push(allocateAhead(tx, slots.length))
-  for (const table of tables) {
+  const { keyText, prodEvent, whole = true, tagIds } = about
+  const checkpoint = prodEvent === null ? null : { key: keyText, prodEvent, whole }
+  writes.push(takeEvents(tx, { count: slots.length, checkpoint, tagIds }))
+  for (const table of revoked) {
     const rows = of('revoke', table).map((op) => ({ row: op.row, event: at(op) }))
-    if (rows.length > 0)
-      writes.push(revokeRows(tx, catalog, table, rows, { revokerId: owner.userId, by: 'place' }))
+    writes.push(revokeRows(tx, catalog, table, rows, { revokerId: owner.userId, by: 'place' }))
   }
   for (const table of tables) {
     const rows = of('create', table).map((op) => ({
@@ -85,10 +88,5 @@ export function applyOps(
     if (rows.length > 0)
       writes.push(createRows(tx, catalog, table, rows, { creatorId: owner.userId, by: 'place' }))
   }
-  if (about.prodEvent !== null) {
-    const { keyText, prodEvent, whole = true } = about
-    writes.push(recordEventMap(tx, keyText, [{ prodEvent, stagingEvent: slots.length, whole }], 'place'))
-  }
-  writes.push(owe(tx, { tagIds: about.tagIds, events: 'ahead' }))
   return { rows: ops.length, written: Promise.all(writes) }
 }

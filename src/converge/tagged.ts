@@ -1,22 +1,31 @@
-import { queryHistory } from '../hub/calls-history.ts'
-import type { ReadOptions } from '../hub/hub.ts'
 import type { TagListingRow } from '../model/history-rows.ts'
 import { formatKey, type Key } from '../model/key.ts'
-import type { Expectation, Priority } from '../model/outcome.ts'
+import type { Expectation } from '../model/outcome.ts'
 import { BUILD_STATE } from '../model/records.ts'
-import type { Claim } from '../queue/queue.ts'
+import { type Claim, FIRST_GENERATION } from '../queue/queue.ts'
 import type { Sql } from '../staging/database.ts'
+import { type Listing, readListing } from '../staging/listing.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { findBuildRows, heldBuilds } from './identify.ts'
 import type { WantedEntry } from './listing-diff.ts'
-import { differenceOf, listingDifference, REVOKE_SLOT } from './listing-difference.ts'
+import { differenceOf, REVOKE_SLOT } from './listing-difference.ts'
 import { type LeftAlone, type Proofs, type Reading, type Stop, settleReading } from './settle.ts'
 import { leaveToTag, settingsOf } from './tag-gone.ts'
-import { lookAtTagged } from './tagged-look.ts'
+import { lookAtTagged, type TaggedLook } from './tagged-look.ts'
+import { listingIn, type Reads, readTagged, type TaggedInProd, type TaggedKey } from './tagged-read.ts'
 import type { Clash } from './versioned-diff.ts'
 import { MAX_WAITS, skipped, waitFor } from './wait.ts'
 
-type TaggedKey = Extract<Key, { kind: 'tagged' }>
+/**
+ * Prod's list, asked for before the key was claimed, by a message that told of it. Whoever claims may rely on a read that began
+ * after all marks of the claim, and after everything that was applied before it. So it counts only if that message's mark is
+ * the claim's only one, and if nothing in staging's listing has an event above `eventBefore`, which was known before the read
+ * began: another daemon that read prod after us and applied before us would have left such rows.
+ */
+export interface Foresight {
+  readonly prod: Promise<TaggedInProd>
+  readonly eventBefore: number
+}
 
 /**
  * One package's builds in one tag: the ordered list.
@@ -27,36 +36,65 @@ type TaggedKey = Extract<Key, { kind: 'tagged' }>
  */
 export class TaggedConverger implements Converger<TaggedKey> {
   readonly #deps: Deps
+  /** The newest event of staging that was ever seen in a listing: what gets a higher one came after that. */
+  #newestEvent = 0
   constructor(deps: Deps) {
     this.#deps = deps
   }
 
-  async converge(key: TaggedKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
+  /** Asks prod for the list while the key is marked and claimed. */
+  foresee(key: TaggedKey, expect: readonly Expectation[], signal: AbortSignal): Foresight {
+    const prod = readTagged(this.#deps.hub, key, expect, { priority: 'live', signal })
+    prod.catch(() => {})
+    return { prod, eventBefore: this.#newestEvent }
+  }
+
+  async converge(
+    key: TaggedKey,
+    claim: Claim,
+    signal: AbortSignal,
+    foreseen: Foresight | null = null,
+  ): Promise<Converged> {
     const options = { priority: claim.priority, signal }
-    const { rows, removed } = await this.#read(key, claim, options)
-    const unmet = unmetOf(claim.expect, rows)
+    // Other marks than the one that it was read for may tell of later changes.
+    const early = claim.generation === FIRST_GENERATION ? foreseen : null
+    const prod = await (early?.prod ?? readTagged(this.#deps.hub, key, claim.expect, options))
+    const observed = { key, claim, ...prod, unmet: unmetOf(claim.expect, prod.rows), options }
     let last: Looked | null = null
     return settleReading(this.#deps, {
       claim,
-      unmet,
+      unmet: observed.unmet,
       read: async (sql, after) => {
         if (after && last !== null) return this.#again(sql, last)
-        last = await this.#look(sql, { key, claim, rows, removed, unmet, options })
+        const look = await this.#readStaging(sql, observed)
+        // Somebody applied something since: perhaps by a later read than this one.
+        if (early !== null && look.listing.newestEvent > early.eventBefore)
+          return stop(() => this.converge(key, claim, signal))
+        last = await this.#compare(sql, observed, look)
         return last
       },
       prove: (lastApplied) => this.#prove(key, claim, lastApplied, options),
     })
   }
 
-  /** Reads staging, and says what is to be done; or why nothing is, yet. */
-  async #look(sql: Sql, of: Observed): Promise<Looked> {
-    const { hub, database, scope, owner } = this.#deps
-    const { key, claim, rows, removed, unmet, options } = of
-    const look = await lookAtTagged(sql, owner, {
+  async #readStaging(sql: Sql, { key, rows, removed }: Observed): Promise<TaggedLook> {
+    const look = await lookAtTagged(sql, this.#deps.owner, {
       keyText: formatKey(key),
       ...key,
       rows: [...rows, ...(removed?.revoked ?? [])],
     })
+    this.#learn(look.listing)
+    return look
+  }
+
+  #learn({ newestEvent }: Listing): void {
+    this.#newestEvent = Math.max(this.#newestEvent, newestEvent)
+  }
+
+  /** What is to be done; or why nothing is, yet. */
+  async #compare(sql: Sql, of: Observed, look: TaggedLook): Promise<Looked> {
+    const { hub, database, scope } = this.#deps
+    const { key, claim, rows, removed, unmet, options } = of
     const { tag, state, builds } = look
     if (tag === null) {
       return stop(async () => {
@@ -106,7 +144,11 @@ export class TaggedConverger implements Converger<TaggedKey> {
   /** The listing once more, after it was written. */
   async #again(sql: Sql, last: Looked): Promise<Reading | Stop> {
     if ('stop' in last || last.list === null) return last
-    return { ...last, difference: await listingDifference(sql, this.#deps, last.list, last.prodEvent) }
+    const { list, prodEvent } = last
+    const buildIds = list.wanted.map(({ buildId }) => buildId)
+    const listing = await readListing(sql, { ...list, buildIds }, this.#deps.owner)
+    this.#learn(listing)
+    return { ...last, difference: differenceOf(this.#deps, list, listing, prodEvent) }
   }
 
   /** What becomes of builds that prod shows and staging lacks: they are waited for, or left out. */
@@ -130,27 +172,6 @@ export class TaggedConverger implements Converger<TaggedKey> {
     return { clashes: missing.filter((row) => hopeless.has(`build/${row.buildId}`)).map(clashOfMissing) }
   }
 
-  /**
-   * The active rows; with them the revoked ones where a message says that a build was untagged, so that the proof of it costs
-   * no second round. Where some are active the tag is there, in the same statement of the hub's; else its settings tell
-   * whether it was its deletion that emptied the list.
-   */
-  async #read(
-    key: TaggedKey,
-    claim: Claim,
-    options: Reads,
-  ): Promise<{ readonly rows: readonly TagListingRow[]; readonly removed: Removed | null }> {
-    const { hub } = this.#deps
-    const withRevoked = claim.expect.some((expectation) => expectation.claim === 'untagged')
-    const [{ tag_listing: all }] = await hub.read([listingIn(key, withRevoked ? undefined : true)], options)
-    if (!withRevoked) return { rows: all, removed: null }
-    const rows = all.filter((row) => row.revokeEvent === null)
-    const revoked = all.filter((row) => row.revokeEvent !== null)
-    if (rows.length > 0) return { rows, removed: { revoked, tagIsThere: true } }
-    const [tag] = await hub.read([settingsOf(key.tagId)], options)
-    return { rows, removed: { revoked, tagIsThere: tag.tag_config.length > 0 } }
-  }
-
   async #prove(
     key: TaggedKey,
     claim: Claim,
@@ -166,15 +187,10 @@ export class TaggedConverger implements Converger<TaggedKey> {
   }
 }
 
-/** How prod is asked for a claim: at its priority, until the daemon stops. */
-type Reads = ReadOptions & { readonly priority: Priority }
-
 /** One claim's view of prod. */
-interface Observed {
+interface Observed extends TaggedInProd {
   readonly key: TaggedKey
   readonly claim: Claim
-  readonly rows: readonly TagListingRow[]
-  readonly removed: Removed | null
   readonly unmet: readonly Expectation[]
   readonly options: Reads
 }
@@ -225,18 +241,6 @@ function clashOfMissing(row: TagListingRow): Clash {
     local: null,
     decision: 'held',
   }
-}
-
-/** What prod says of removals. */
-interface Removed {
-  readonly revoked: readonly TagListingRow[]
-  readonly tagIsThere: boolean
-}
-
-/** Without `active`: active and revoked rows. */
-function listingIn(key: TaggedKey, active?: boolean) {
-  const only = active === undefined ? {} : { active }
-  return queryHistory(['tag_listing'], { tag: key.tagId, package: key.packageId, ...only })
 }
 
 /** As prod's hub shows them, oldest first: create_event, then build id (kojihub.py readTaggedBuilds). */

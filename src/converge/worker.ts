@@ -18,6 +18,7 @@ import { DebtPayer } from './debts.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
 import { PARK_AT_ONCE, partsOf, Races } from './endings.ts'
 import { Finisher } from './finisher.ts'
+import { foresee } from './foresee.ts'
 import { Wake } from './wake.ts'
 
 export interface WorkerOptions {
@@ -99,11 +100,16 @@ export class Worker {
       this.wake()
       return
     }
+    const foreseen = foresee(this.#options.convergers, marks, {
+      isActive: (key) => this.#active.has(key),
+      signal: this.#hard.signal,
+    })
     const claims = await this.#options.queue.markAndClaim(marks).catch((error: unknown) => {
       this.#ends.answerLost()
       throw error
     })
-    if (this.#running && this.#fatal === null) for (const claim of claims) this.#start(claim, [])
+    if (this.#running && this.#fatal === null)
+      for (const claim of claims) this.#start(claim, [], foreseen.get(formatKey(claim.key)))
     // It has stopped meanwhile: nobody would wait for what is started now.
     else await this.#ends.giveBackAll(claims)
   }
@@ -193,10 +199,10 @@ export class Worker {
     return Math.max(10, Math.min(this.#options.idleMs, due ?? this.#options.idleMs))
   }
 
-  #start(claim: Claim, permits: readonly PartPermit[]): void {
+  #start(claim: Claim, permits: readonly PartPermit[], foreseen?: unknown): void {
     const text = formatKey(claim.key)
     this.#active.set(text, claim)
-    void this.#converge(claim, permits)
+    void this.#converge(claim, permits, foreseen)
       .catch((error) => this.#die(error))
       .finally(() => {
         if (this.#active.get(text) === claim) this.#active.delete(text)
@@ -212,7 +218,7 @@ export class Worker {
     await this.#ends.giveBackAll([...this.#active.values()])
   }
 
-  async #converge(claim: Claim, permits: readonly PartPermit[]): Promise<void> {
+  async #converge(claim: Claim, permits: readonly PartPermit[], foreseen: unknown): Promise<void> {
     const startedMs = performance.now()
     const converger = this.#options.convergers[claim.key.kind] as Converger
     try {
@@ -224,7 +230,7 @@ export class Worker {
         await this.#ends.giveBack(claim, backMs)
         return
       }
-      const result = await converger.converge(claim.key, claim, this.#hard.signal)
+      const result = await converger.converge(claim.key, claim, this.#hard.signal, foreseen)
       this.#breakers.tell(permits, { tried: partsOf(claim, result), error: null })
       if (!result.fenced)
         await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Converger, Convergers } from '../converge/deps.ts'
+import { around } from '../converge/around.ts'
+import type { Convergers } from '../converge/deps.ts'
 import { StopError } from '../errors.ts'
-import { formatKey, type Key, type KeyKind } from '../model/key.ts'
+import { formatKey, type Key } from '../model/key.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, listDaemons } from '../staging/daemons.ts'
 import { refuseOutage } from './sync.ts'
@@ -148,18 +149,12 @@ export class Crew {
 
   /** The same convergers; whether a key ended held is noted (the gate for removals leaves no other trace). */
   #noting(convergers: Convergers): Convergers {
-    const wrap = (converger: Converger): Converger => ({
-      converge: async (key, claim, signal) => {
-        const result = await converger.converge(key, claim, signal)
-        const text = formatKey(key)
-        if (result.outcome.kind === 'held') this.#held.add(text)
-        else this.#held.delete(text)
-        return result
-      },
+    return around(convergers, async (converge, key) => {
+      const result = await converge()
+      const text = formatKey(key)
+      if (result.outcome.kind === 'held') this.#held.add(text)
+      else this.#held.delete(text)
+      return result
     })
-    const entries = Object.entries(convergers) as [KeyKind, Converger][]
-    return Object.fromEntries(
-      entries.map(([kind, converger]) => [kind, wrap(converger)]),
-    ) as unknown as Convergers
   }
 }

@@ -1,5 +1,6 @@
+import { around } from '../converge/around.ts'
 import type { Converger, Convergers, Deps } from '../converge/deps.ts'
-import type { Key, KeyKind } from '../model/key.ts'
+import type { Key } from '../model/key.ts'
 import type { DecisionPolicy } from '../staging/decisions.ts'
 import { conflictsOf, type Decisions } from './decisions.ts'
 
@@ -20,7 +21,6 @@ export function decidedConvergers(
     const policy = decisions.policyOf(key)
     return (policy === null ? configured : decided[policy])[key.kind] as unknown as Converger
   }
-  const one: Converger = { converge: (key, claim, signal) => choose(key).converge(key, claim, signal) }
-  const kinds = Object.keys(configured) as KeyKind[]
-  return Object.fromEntries(kinds.map((kind) => [kind, one])) as unknown as Convergers
+  // What prod is asked does not hang on the policy.
+  return around(configured, (_, key, ...asked) => choose(key).converge(key, ...asked))
 }

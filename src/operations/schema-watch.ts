@@ -1,6 +1,7 @@
-import type { Converger, Convergers } from '../converge/deps.ts'
+import { around } from '../converge/around.ts'
+import type { Convergers } from '../converge/deps.ts'
 import { AgainError, asError, SyncError } from '../errors.ts'
-import { type KeyKind, parseKey } from '../model/key.ts'
+import { parseKey } from '../model/key.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
@@ -52,26 +53,20 @@ export class SchemaWatch {
 
   /** The same convergers; a key that failed as by an old schema is tried again at once if it was one (AgainError). */
   watched(convergers: Convergers): Convergers {
-    const wrap = (converger: Converger): Converger => ({
-      converge: async (key, claim, signal) => {
-        const { catalog } = this.#options
-        const before = catalog.fingerprint
-        try {
-          return await converger.converge(key, claim, signal)
-        } catch (thrown) {
-          const error = asError(thrown)
-          if (!(error instanceof SyncError) || !CODES.includes(error.code)) throw error
-          // What goes wrong with the look is told by the next statement; this error is the one that matters.
-          await this.#lookSoon().catch(() => {})
-          if (catalog.fingerprint === before) throw error
-          throw new AgainError('SCHEMA_CHANGED', "staging's schema is another one now", { cause: error })
-        }
-      },
+    return around(convergers, async (converge) => {
+      const { catalog } = this.#options
+      const before = catalog.fingerprint
+      try {
+        return await converge()
+      } catch (thrown) {
+        const error = asError(thrown)
+        if (!(error instanceof SyncError) || !CODES.includes(error.code)) throw error
+        // What goes wrong with the look is told by the next statement; this error is the one that matters.
+        await this.#lookSoon().catch(() => {})
+        if (catalog.fingerprint === before) throw error
+        throw new AgainError('SCHEMA_CHANGED', "staging's schema is another one now", { cause: error })
+      }
     })
-    const entries = Object.entries(convergers) as [KeyKind, Converger][]
-    return Object.fromEntries(
-      entries.map(([kind, converger]) => [kind, wrap(converger)]),
-    ) as unknown as Convergers
   }
 
   async #lookSoon(): Promise<void> {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Converged, Converger, Convergers } from '../converge/deps.ts'
+import { around } from '../converge/around.ts'
+import type { Converged, Convergers } from '../converge/deps.ts'
 import { resolveLookup } from '../converge/lookup.ts'
 import { OutageError } from '../errors.ts'
-import { formatKey, type Key, type KeyKind } from '../model/key.ts'
+import { formatKey, type Key } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
@@ -155,25 +156,19 @@ function recording(
   convergers: Convergers,
   { ended, under }: { readonly ended: Map<string, Converged>; readonly under: Set<string> },
 ): Convergers {
-  const wrap = (converger: Converger): Converger => ({
-    converge: async (key, claim, signal) => {
-      const text = formatKey(key)
-      under.add(text)
-      try {
-        const result = await converger.converge(key, claim, signal)
-        const before = ended.get(text)?.outcome.kind
-        if (before === undefined || before === 'wait' || result.outcome.kind !== 'unchanged')
-          ended.set(text, result)
-        return result
-      } finally {
-        under.delete(text)
-      }
-    },
+  return around(convergers, async (converge, key) => {
+    const text = formatKey(key)
+    under.add(text)
+    try {
+      const result = await converge()
+      const before = ended.get(text)?.outcome.kind
+      if (before === undefined || before === 'wait' || result.outcome.kind !== 'unchanged')
+        ended.set(text, result)
+      return result
+    } finally {
+      under.delete(text)
+    }
   })
-  const entries = Object.entries(convergers) as [KeyKind, Converger][]
-  return Object.fromEntries(
-    entries.map(([kind, converger]) => [kind, wrap(converger)]),
-  ) as unknown as Convergers
 }
 
 interface QueueState {

@@ -18,9 +18,10 @@ import type {
   Queue,
   QueueCounts,
   QueueStats,
+  Relook,
 } from './queue.ts'
 import { readNextDueMs, readParked, readStats } from './reading.ts'
-import { removeAtOnce, removeSettled, type Settlement, settle } from './settling.ts'
+import { endAtOnce, removeSettled, type Settlement, settle } from './settling.ts'
 
 /** Tries of a statement of ours that lost a race for row locks. */
 const TRIES = 5
@@ -93,8 +94,8 @@ export class PostgresQueue implements Queue {
     })
   }
 
-  async fenceAtOnce(tx: Tx, claim: Claim): Promise<void> {
-    this.#count(await removeAtOnce(tx, claim))
+  async fenceAtOnce(tx: Tx, claim: Claim, options?: Relook): Promise<void> {
+    this.#count(await endAtOnce(tx, claim, options ?? null, this.#timing))
   }
 
   async finish(finished: readonly FinishedClaim[]): Promise<Ending[]> {

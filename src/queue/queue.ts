@@ -41,6 +41,9 @@ export function isFenceBusy(error: unknown): boolean {
 /** The channel on which marks, wakes and keys given back are told, once per batch; the payload is empty. */
 export const QUEUE_CHANNEL = 'staging_sync_queue'
 
+/** The generation of a key that was marked once since it is in the queue. */
+export const FIRST_GENERATION = 1
+
 /** How a claim ended: `done`, the row is gone; `again`, another round is due; `lost`, the token was no longer ours. */
 export type Ending = 'done' | 'again' | 'lost'
 
@@ -69,10 +72,11 @@ export interface Queue {
   fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>>
   /**
    * `fence` in one statement whose answer need not be awaited before the commit is sent: where there is more to do than to
-   * delete the row (it was marked meanwhile, somebody waits for it, the claim is lost) it fails, and the transaction with
-   * it. Such a failure is known by `isFenceBusy`; then `fence` decides.
+   * end the row as it was claimed (it was marked meanwhile, somebody waits for it, the claim is lost) it fails, and the
+   * transaction with it. Such a failure is known by `isFenceBusy`; then `fence` decides. `nowMs`: the database's clock, read
+   * since the claim.
    */
-  fenceAtOnce(tx: Tx, claim: Claim): Promise<void>
+  fenceAtOnce(tx: Tx, claim: Claim, options?: Relook): Promise<void>
   /** Ends claims that wrote nothing (unchanged, skipped), in order. A lost token is no error here. */
   finish(claims: readonly FinishedClaim[]): Promise<Ending[]>
   /**
@@ -104,6 +108,8 @@ export interface FinishOptions {
   /** Expectations that prod does not show yet: look again (0.1, 1, 5, 30 s), give up after 10 minutes. */
   readonly relook?: readonly Expectation[]
 }
+
+export type Relook = Required<FinishOptions> & { readonly nowMs: number }
 
 export interface FinishedClaim extends FinishOptions {
   readonly claim: Claim

@@ -1,10 +1,23 @@
 import type { Sql } from '../staging/database.ts'
 import { holds } from '../staging/database-errors.ts'
 import { safeNumber } from './claim-row.ts'
-import { formatExpectations, parseExpectations, settleExpectations } from './expectations.ts'
+import {
+  formatExpectations,
+  parseExpectations,
+  type Settled,
+  type StoredExpectations,
+  settleExpectations,
+} from './expectations.ts'
 import { keyText } from './marking.ts'
 import type { QueueTiming } from './options.ts'
-import { type Claim, type Ending, FENCE_AT_ONCE, type FinishOptions, QUEUE_CHANNEL } from './queue.ts'
+import {
+  type Claim,
+  type Ending,
+  FENCE_AT_ONCE,
+  type FinishOptions,
+  QUEUE_CHANNEL,
+  type Relook,
+} from './queue.ts'
 import { wakeFrom } from './waking.ts'
 
 /** How a claim ended, and what of its expectations was given up. */
@@ -73,15 +86,32 @@ with gone as (
 )
 select ${holds('count(*) = 1')}, max(expect_dropped) as dropped from gone`
 
-/** Deletes the row of a claim that nobody waits for; fails the transaction when it is not as it was claimed. */
-export async function removeAtOnce(tx: Sql, claim: Claim): Promise<Settlement> {
-  const [row] = await tx.query<{ dropped: number }>(
-    FENCE_AT_ONCE,
-    FENCE,
-    [keyText(claim.key), claim.token, claim.generation],
-    { prepare: false },
+/** Ends a claim whose row is as it was claimed, and that nobody waits for; fails the transaction when it is not. */
+export async function endAtOnce(
+  tx: Sql,
+  claim: Claim,
+  relook: Relook | null,
+  timing: QueueTiming,
+): Promise<Settlement> {
+  const own = [keyText(claim.key), claim.token, claim.generation]
+  const { kept, expired, relookMs } = settleClaim(claim, relook, timing)
+  if (relookMs !== null) {
+    const values = [...own, relookMs, formatExpectations(kept)]
+    await tx.query(FENCE_AT_ONCE, GIVE_BACK_AT_ONCE, values, { prepare: 'by-text' })
+    return { ending: 'again', dropped: 0, expired }
+  }
+  const [row] = await tx.query<{ dropped: number }>(FENCE_AT_ONCE, FENCE, own, { prepare: 'by-text' })
+  return { ending: 'done', dropped: row?.dropped ?? 0, expired }
+}
+
+/** What of the claim's own expectations stays: nothing else came, or its generation would tell. */
+function settleClaim(claim: Claim, relook: Relook | null, timing: QueueTiming): Settled {
+  if (relook === null) return { kept: new Map(), expired: 0, relookMs: null }
+  const stored: StoredExpectations = new Map(
+    claim.expect.map(({ subject, claim: said, sinceMs }) => [subject, [said, sinceMs]]),
   )
-  return { ending: 'done', dropped: row?.dropped ?? 0, expired: 0 }
+  const options = { nowMs: relook.nowMs, ttlMs: timing.expectationTtlMs, delaysMs: timing.relookMs }
+  return settleExpectations(stored, claim.expect, relook.relook, options)
 }
 
 /** Ends one claim, in a transaction: removes its row, or gives it back for another round. */
@@ -187,16 +217,28 @@ async function lockOwn(tx: Sql, key: string, token: number): Promise<OwnRow | un
   return row
 }
 
-/** $6: marked meanwhile; else all but what is expected is equal now. A round that ended well: failures and waits start again from nothing. The token ends with the lease. */
-const GIVE_BACK = `
-with given as (
-  update staging_sync.queue set
+/** The row of a round that ended well, given back: failures and waits start again from nothing. The token ends with the lease. */
+const givenBack = (dueMs: string, expect: string): string => `
     token = null, lease_until = null, claimed_by = null,
-    due_at = clock_timestamp() + $3::float8 * interval '1 ms',
+    due_at = clock_timestamp() + ${dueMs}::float8 * interval '1 ms',
     marked_at = coalesce(remarked_at, marked_at), remarked_at = null,
     attempts = 0, last_code = null, last_error = null, failed_at = null, parked_at = null,
     waits = 0, waiting_for = '{}', depends_on = '{}', wait_reason = null,
-    wakes = '{}', expect = $4::jsonb, expect_dropped = 0, only_expected = only_expected or not $6::boolean
+    wakes = '{}', expect = ${expect}::jsonb, expect_dropped = 0`
+
+/** All but what is expected is equal now. */
+const GIVE_BACK_AT_ONCE = `
+with given as (
+  update staging_sync.queue set ${givenBack('$4', '$5')}, only_expected = true
+   where key = $1 and token = $2 and generation = $3 and wakes = '{}'
+  returning 1
+)
+select ${holds('count(*) = 1')} from given`
+
+/** $6: marked meanwhile; else all but what is expected is equal now. */
+const GIVE_BACK = `
+with given as (
+  update staging_sync.queue set ${givenBack('$3', '$4')}, only_expected = only_expected or not $6::boolean
   where key = $1 and token = $2
   returning key
 )

@@ -17,8 +17,11 @@ export interface Sql {
 }
 
 export interface QueryOptions {
-  /** false: parsed and planned anew each time */
-  readonly prepare?: boolean
+  /**
+   * false: parsed and planned anew each time; `by-text`: prepared under a name of the text's own, for few texts of one name.
+   * Default: prepared, by the name.
+   */
+  readonly prepare?: false | 'by-text'
   /**
    * In a transaction whose first statement it is: sent along with its begin. Only for what writes nothing, since it would
    * run alone should the begin fail (the transaction then fails all the same).

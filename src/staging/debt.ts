@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.ts'
 import type { Database, Sql, Tx } from './database.ts'
-import { allocate, TAKEN_EVENTS } from './events.ts'
+import { allocate, eventSql, takeEvents } from './events.ts'
 
 /*
  * The repo race. A repo is made from an event; kojira and the hub later look for rows with higher events to see that
@@ -22,24 +22,23 @@ const MANUAL = 2
 export interface Owed {
   /** staging's ids of the tags whose rows were written */
   readonly tagIds: readonly number[]
-  /** the events that were taken for them, ascending; `ahead`: those of `allocateAhead` */
-  readonly events: readonly number[] | 'ahead'
+  /** the events that were taken for them, ascending */
+  readonly events: readonly number[]
 }
 
 /**
  * Records in the applying transaction that its tags may have to be announced after its commit. Where others took events
- * between ours, that is certain already: an earlier one of our events may have been the only one of a tag.
+ * between ours, that is certain already: an earlier one of our events may have been the only one of a tag. (`takeEvents` does
+ * the same where ids are not known yet.)
  */
 export async function owe(tx: Tx, { tagIds, events }: Owed): Promise<void> {
-  if (tagIds.length === 0 || events.length === 0) return
-  const tags = [...new Set(tagIds)].sort((a, b) => a - b)
-  if (events === 'ahead') await tx.query('debt.owe.ahead', owing(TAKEN_EVENTS), [tags])
-  else await tx.query('debt.owe', owing('$2::bigint[]'), [tags, events])
-}
-
-function owing(events: string): string {
-  return `insert into staging_sync.debt (last_event, tag_ids, interleaved)
-    select e[cardinality(e)], $1, e[cardinality(e)] - e[1] + 1 <> cardinality(e) from (select ${events} as e) t`
+  const [first, last] = [events[0], events.at(-1)]
+  if (tagIds.length === 0 || first === undefined || last === undefined) return
+  await tx.query(
+    'debt.owe',
+    'insert into staging_sync.debt (last_event, tag_ids, interleaved) values ($1, $2, $3)',
+    [last, [...new Set(tagIds)].sort((a, b) => a - b), last - first + 1 !== events.length],
+  )
 }
 
 /**
@@ -92,6 +91,24 @@ export async function announceAt(
     [distinct, event, userId, MANUAL],
   )
   return { tagIds: rows.map(({ tag_id }) => tag_id), event }
+}
+
+/**
+ * As `announceTags` for tags that exist, with their debt, in statements whose answers need not be awaited. Once in a
+ * transaction, which takes no other events ahead.
+ */
+export async function announceAhead(tx: Tx, tagIds: readonly number[], userId: number): Promise<void> {
+  const distinct = [...new Set(tagIds)].sort((a, b) => a - b)
+  if (distinct.length === 0) return
+  await Promise.all([
+    takeEvents(tx, { count: 1, checkpoint: null, tagIds: distinct }),
+    tx.query(
+      'debt.announce-ahead',
+      `insert into tag_updates (tag_id, update_event, updater_id, update_type)
+       select id, ${eventSql('1', 'place')}, $2, $3 from unnest($1::int[]) as t (id) order by id`,
+      [distinct, userId, MANUAL],
+    ),
+  ])
 }
 
 /** Debts that wait to be paid. */

@@ -23,61 +23,60 @@ export async function allocate(tx: Tx, count: number): Promise<number[]> {
   return rows.map(({ id }) => id).sort((a, b) => a - b)
 }
 
-/** How statements name events: by id, or by the place (1, 2, ...) among those that `allocateAhead` takes in the same transaction. */
+/** How statements name events: by id, or by the place (1, 2, ...) among those that `takeEvents` takes in the same transaction. */
 export type EventsBy = 'id' | 'place'
-
-/** `allocate` for statements that are sent along with it, and name the events by place since their ids are not known yet. */
-export async function allocateAhead(tx: Tx, count: number): Promise<void> {
-  await tx.query(
-    'events.allocate-ahead',
-    `with taken as (insert into events (time) select clock_timestamp() from generate_series(1, $1::int) returning id)
-     select set_config('${TAKEN}', array_agg(id order by id)::text, true) from taken`,
-    [count],
-  )
-}
 
 /** SQL of the event that the integer expression `named` names. */
 export function eventSql(named: string, by: EventsBy): string {
-  return by === 'id' ? named : `(${TAKEN_EVENTS})[${named}]::int`
+  return by === 'id' ? named : `(current_setting('${TAKEN}')::bigint[])[${named}]::int`
 }
 
-/** The transaction's own setting that holds the events taken ahead. */
+/** The transaction's own setting that holds the events taken. */
 const TAKEN = 'koji_staging_sync.events'
 
-/** SQL of the events taken ahead, ascending: an array of bigint. */
-export const TAKEN_EVENTS = `current_setting('${TAKEN}')::bigint[]`
+/**
+ * Takes fresh events for statements that are sent along with it, and name them by place since their ids are not known yet. With
+ * them what goes with every applying: the checkpoint of the key (`formatKey`'s text), which remembers that the last of them stands for
+ * that prod event; and the debt to the touched tags (`owe`). Once in a transaction.
+ */
+export async function takeEvents(
+  tx: Tx,
+  about: {
+    readonly count: number
+    readonly checkpoint: { readonly key: string; readonly prodEvent: number; readonly whole: boolean } | null
+    /** staging's ids */
+    readonly tagIds: readonly number[]
+  },
+): Promise<void> {
+  const { count, checkpoint, tagIds } = about
+  await tx.query('events.take', TAKE, [
+    count,
+    checkpoint?.key ?? null,
+    checkpoint?.prodEvent ?? null,
+    checkpoint?.whole ?? null,
+    [...new Set(tagIds)].sort((a, b) => a - b),
+  ])
+}
+
+const TAKE = `
+with taken as (insert into events (time) select clock_timestamp() from generate_series(1, $1::int) returning id),
+ids as (select array_agg(id::bigint order by id) as e from taken),
+noted as (
+  insert into staging_sync.event_map (key, prod_event, staging_event, whole)
+  select $2::text, $3::bigint, e[$1::int], $4::boolean from ids where $2::text is not null
+  on conflict (key, staging_event) do nothing
+),
+owed as (
+  insert into staging_sync.debt (last_event, tag_ids, interleaved)
+  select e[$1::int], $5::int[], e[$1::int] - e[1] + 1 <> $1::int from ids where cardinality($5::int[]) > 0
+)
+select set_config('${TAKEN}', e::text, true) from ids`
 
 /** One fresh staging event per distinct prod event, in the same order. Take them late: others' repos wait for none. */
 export async function allocateEvents(tx: Tx, prodEvents: Iterable<number>): Promise<Map<number, number>> {
   const prod = [...new Set(prodEvents)].sort((a, b) => a - b)
   const staging = await allocate(tx, prod.length)
   return new Map(prod.map((event, index) => [event, staging[index] as number]))
-}
-
-/**
- * Remembers which staging event stands for which prod event of a key (`formatKey`'s text). `by` place: `stagingEvent` is one of
- * those taken ahead.
- */
-export async function recordEventMap(
-  tx: Tx,
-  key: string,
-  pairs: readonly EventPair[],
-  by: EventsBy = 'id',
-): Promise<void> {
-  if (pairs.length === 0) return
-  await tx.query(
-    `events.map.${by}`,
-    `insert into staging_sync.event_map (key, prod_event, staging_event, whole)
-     select $1, prod_event, ${eventSql('staging_event', by)}, whole
-       from unnest($2::bigint[], $3::bigint[], $4::boolean[]) as r(prod_event, staging_event, whole)
-     on conflict (key, staging_event) do nothing`,
-    [
-      key,
-      pairs.map(({ prodEvent }) => prodEvent),
-      pairs.map(({ stagingEvent }) => stagingEvent),
-      pairs.map(({ whole }) => whole ?? true),
-    ],
-  )
 }
 
 /** The newest prod event that was ever applied for a key; null: none. */

@@ -23,6 +23,8 @@ export interface Listing {
   readonly entries: readonly ListedEntry[]
   /** Of the builds asked about that are not in the tag: those whose latest tagging was ours and was revoked by somebody else. */
   readonly untagged: ReadonlySet<number>
+  /** Of all rows that were read, also the revoked ones; 0 when there are none. */
+  readonly newestEvent: number
 }
 
 export interface ListingRow {
@@ -100,6 +102,7 @@ export function listingOf(rows: readonly ListingRow[], tagId: number, owner: Row
       },
     })),
     untagged: new Set(untagged.map((row) => row.build_id)),
+    newestEvent: rows.reduce((newest, row) => Math.max(newest, row.create_event, row.revoke_event ?? 0), 0),
   }
 }
 

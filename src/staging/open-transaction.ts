@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 import { SyncError } from '../errors.ts'
@@ -148,12 +149,18 @@ export async function run(
     const answer =
       options.prepare === false
         ? client.query(text, values as unknown[])
-        : client.query({ name, text, values: values as unknown[] })
+        : client.query({ name: preparedName(name, text, options), text, values: values as unknown[] })
     sending?.sent()
     return await answer
   } catch (error) {
     throw classify(error, name)
   }
+}
+
+/** PostgreSQL cuts names at 63 bytes. */
+function preparedName(name: string, text: string, { prepare }: QueryOptions): string {
+  if (prepare !== 'by-text') return name
+  return `${name.slice(0, 40)} ${createHash('sha1').update(text).digest('base64url').slice(0, 20)}`
 }
 
 /** What is sent before the event loop goes on goes in one write: a flight of statements is one packet, not one each. */

@@ -70,7 +70,7 @@ export async function insertRows(
       `rows.insert.${table}`,
       `insert into ${ident(table)} (${list}) select ${values} from ${set.from} returning 1`,
       [set.json],
-      { prepare: false },
+      { prepare: 'by-text' },
     )
     return inserted.length
   })

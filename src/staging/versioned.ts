@@ -3,7 +3,7 @@ import type { Cell } from './cell.ts'
 import type { Sql, Tx } from './database.ts'
 import { holds } from './database-errors.ts'
 import { type EventsBy, eventSql } from './events.ts'
-import { ident, insertRows, joinOn, output, type Row, recordset, whereClause } from './rows.ts'
+import { ident, insertRows, output, type Row, recordset, whereClause } from './rows.ts'
 import { VERSIONED, type VersionedName } from './versioned-tables.ts'
 
 /** One version of one thing. Events and users are staging's. */
@@ -62,33 +62,18 @@ export async function lockActive(
   rows: readonly VersionedRow[],
 ): Promise<void> {
   if (rows.length === 0) return
-  const { key, values } = VERSIONED[table]
-  const identity = identityOf(table)
-  const set = recordset(
-    catalog,
-    table,
-    [...identity, ...values, 'creator_id'],
-    rows.map((row) => ({ ...identify(row), creator_id: row.creatorId })),
-  )
-  const same = set.columns.map(
-    ({ name }) =>
-      `t.${ident(name)} ${identity.includes(name) ? '=' : 'is not distinct from'} r.${ident(name)}`,
-  )
-  const order = key.map((name) => `t.${ident(name)}`).join(', ')
+  const { json, locked } = locking(catalog, table, rows)
   await tx.query(
     `versioned.lock.${table}`,
-    `with locked as materialized (
-       select 1 from ${ident(table)} t join ${set.from} on ${same.join(' and ')}
-        where t.active order by ${order} for update of t nowait)
-     select ${holds(`count(*) = ${rows.length}`)} from locked`,
-    [set.json],
-    { prepare: false },
+    `with ${locked} select ${holds('count(*) = $2')} from locked`,
+    [json, rows.length],
+    { prepare: 'by-text' },
   )
 }
 
 /**
- * Revokes active rows, each at its event. Lock them first. Throws AgainError ROW_CHANGED if one is not active; the answer need
- * not be awaited.
+ * Locks active rows as `lockActive` does, and revokes them, each at its event. The answer need not be awaited. Where rows of
+ * several tables are revoked, all of them are locked first.
  */
 export async function revokeRows(
   tx: Tx,
@@ -98,23 +83,58 @@ export async function revokeRows(
   { revokerId, by = 'id' }: { readonly revokerId: number; readonly by?: EventsBy },
 ): Promise<void> {
   if (rows.length === 0) return
+  const { json, locked } = locking(
+    catalog,
+    table,
+    rows.map(({ row, event }) => ({ ...row, revokeEvent: event, revokerId })),
+  )
+  const same = identityOf(table).map((name) => `t.${ident(name)} = locked.${ident(name)}`)
+  await tx.query(
+    `versioned.revoke.${table}`,
+    `with ${locked},
+     revoked as (
+       update ${ident(table)} t
+          set revoke_event = ${eventSql('locked.revoke_event', by)}, revoker_id = locked.revoker_id, active = null
+         from locked where ${same.join(' and ')} and t.active returning 1)
+     select ${holds('count(*) = $2')} from revoked`,
+    [json, rows.length],
+    { prepare: 'by-text' },
+  )
+}
+
+/** SQL of `locked`: those rows of the json in `$1` that stand in the table as it says, locked in key order. */
+function locking(
+  catalog: Catalog,
+  table: VersionedName,
+  rows: readonly VersionedRow[],
+): { readonly json: string; readonly locked: string } {
+  const { key, values } = VERSIONED[table]
   const identity = identityOf(table)
   const set = recordset(
     catalog,
     table,
-    [...identity, 'revoke_event', 'revoker_id'],
-    rows.map(({ row, event }) => ({ ...identify(row), revoke_event: event, revoker_id: revokerId })),
+    [...identity, ...values, 'creator_id', 'revoke_event', 'revoker_id'],
+    rows.map((row) => ({
+      ...identify(row),
+      creator_id: row.creatorId,
+      revoke_event: row.revokeEvent,
+      revoker_id: row.revokerId,
+    })),
   )
-  await tx.query(
-    `versioned.revoke.${table}`,
-    `with revoked as (
-       update ${ident(table)} t
-          set revoke_event = ${eventSql('r.revoke_event', by)}, revoker_id = r.revoker_id, active = null
-         from ${set.from} where ${joinOn(identity)} and t.active returning 1)
-     select ${holds(`count(*) = ${rows.length}`)} from revoked`,
-    [set.json],
-    { prepare: false },
-  )
+  const same = set.columns
+    .filter(({ name }) => name !== 'revoke_event' && name !== 'revoker_id')
+    .map(
+      ({ name }) =>
+        `t.${ident(name)} ${identity.includes(name) ? '=' : 'is not distinct from'} r.${ident(name)}`,
+    )
+  const order = key.map((name) => `t.${ident(name)}`).join(', ')
+  return {
+    json: set.json,
+    locked: `locked as materialized (
+      select ${identity.map((name) => `r.${ident(name)}`).join(', ')}, r.revoke_event, r.revoker_id
+        from ${ident(table)} t join ${set.from} on ${same.join(' and ')}
+       where t.active order by ${order} for update of t nowait)`,
+  }
 }
 
 /**

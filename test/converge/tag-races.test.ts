@@ -116,7 +116,7 @@ describe('others at work', () => {
     const waits: unknown[] = []
     let rounds = 0
     sync.onStep = async (name) => {
-      if (name === 'sql.rollback' || name === 'sql.versioned.lock.tag_config') rounds += 1
+      if (name === 'sql.rollback' || name === 'sql.versioned.revoke.tag_config') rounds += 1
       waits.push(
         ...(await local.rows(
           `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,

@@ -132,7 +132,7 @@ test("the hub commits between our read and our write: staging's own row stays, i
 
   // Within it, after the read and before the locks: what we would change has changed, so it is read again.
   const again = await daemon.metric('keys_total', { outcome: 'again' })
-  gates.before('sql.versioned.lock.tag_listing', async () => {
+  gates.before('sql.versioned.revoke.tag_listing', async () => {
     await world.local.retagBuild('f43', 'bash-5-2')
   })
   await world.prod.untagBuild('f43', 'bash-5-2')

@@ -7,7 +7,7 @@ import {
   lastEvent,
   lastMapped,
   readEventMap,
-  recordEventMap,
+  takeEvents,
 } from '../../src/staging/events.ts'
 import { kojiVersions } from '../support/koji-schema.ts'
 import { FLOOR, makeWorld, run, type World } from './world.ts'
@@ -53,14 +53,22 @@ describe.each(kojiVersions)('events of Koji %s', (koji) => {
     const { database } = world
     expect(await lastMapped(database, 'tag/1')).toBeNull()
     for (const prodEvent of [100, 300, 200]) {
-      await database.transaction('t', async (tx) => {
-        const [stagingEvent] = await allocate(tx, 1)
-        await recordEventMap(tx, 'tag/1', [{ prodEvent, stagingEvent: stagingEvent as number }])
-      })
+      await database.transaction('t', (tx) =>
+        takeEvents(tx, {
+          count: 2,
+          checkpoint: { key: 'tag/1', prodEvent, whole: prodEvent !== 200 },
+          tagIds: [],
+        }),
+      )
     }
     expect(await lastMapped(database, 'tag/1')).toBe(300)
     expect(await lastMapped(database, 'tag/11')).toBeNull()
-    expect((await readEventMap(database, 'tag/1')).map(({ prodEvent }) => prodEvent)).toEqual([200, 300, 100])
+    // Of two events the last one, and none that left something out.
+    const pairs = await readEventMap(database, 'tag/1')
+    expect(pairs.map(({ prodEvent }) => prodEvent)).toEqual([300, 100])
+    const newest = await lastEvent(database)
+    expect(pairs.map(({ stagingEvent }) => newest - stagingEvent)).toEqual([2, 4])
+    expect(await countDebts(database)).toBe(0)
   })
 
   const announced = (): Promise<{ tag_id: number; event: number }[]> =>
@@ -76,6 +84,17 @@ describe.each(kojiVersions)('events of Koji %s', (koji) => {
     expect(await payDebts(database, catalog, userId)).toEqual([])
     expect(await countDebts(database)).toBe(0)
     expect(await announced()).toEqual([])
+  })
+
+  it('owe by themselves what is taken ahead of the writes', async () => {
+    const { database, catalog, userId } = world
+    const hub = await world.hub()
+    await database.transaction('t', (tx) => takeEvents(tx, { count: 1, checkpoint: null, tagIds: [2, 1, 2] }))
+    const [debt] = await run(database, 'select last_event, tag_ids, interleaved from staging_sync.debt')
+    expect(debt).toEqual({ last_event: await lastEvent(database), tag_ids: [1, 2], interleaved: false })
+    await hub.query('select get_event()')
+    expect(await payDebts(database, catalog, userId)).toEqual([1, 2])
+    await run(database, 'delete from tag_updates')
   })
 
   it('announce each tag once with a new event when the hub took one meanwhile, also after a crash', async () => {

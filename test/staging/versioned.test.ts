@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgainError } from '../../src/errors.ts'
 import type { Cell } from '../../src/staging/cell.ts'
-import { allocate, allocateAhead } from '../../src/staging/events.ts'
+import { allocate, takeEvents } from '../../src/staging/events.ts'
 import {
   createRows,
   lockActive,
@@ -216,7 +216,7 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
       const other = { cells: { tag_id: 2, key: 'placed too', value: '3' }, event: 1 }
       await Promise.all([
         lockActive(tx, catalog, 'tag_extra', [first]),
-        allocateAhead(tx, 2),
+        takeEvents(tx, { count: 2, checkpoint: null, tagIds: [] }),
         revokeRows(tx, catalog, 'tag_extra', [{ row: first, event: 1 }], { revokerId: userId, by: 'place' }),
         createRows(tx, catalog, 'tag_extra', [changed, other], { creatorId: userId, by: 'place' }),
       ])
@@ -239,7 +239,7 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
     const key = { tag_id: 2, key: 'read' }
     await database.transaction('t', async (tx) => {
       const [event] = await allocate(tx, 1)
-      const rows = [{ cells: { ...key, value: null }, event: event as number }]
+      const rows = [{ cells: { ...key, value: '1' }, event: event as number }]
       await createRows(tx, catalog, 'tag_extra', rows, { creatorId: userId })
     })
     const [row] = await readActive(database, catalog, 'tag_extra', key)

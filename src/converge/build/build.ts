@@ -21,8 +21,8 @@ import { ensureNameRefs, findPartRefs } from './refs.ts'
 import { removeBuild } from './remove.ts'
 import { decideRow } from './row.ts'
 import { includeBuilds } from './scope-builds.ts'
-import { convergeSignatures } from './signatures.ts'
-import { disown, isPruned, isTakenOver, readStanding, type Standing } from './standing.ts'
+import { convergeSignatures, foreseeSignatures } from './signatures.ts'
+import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
 
@@ -41,10 +41,24 @@ export class BuildConverger implements Converger<BuildKey> {
     this.#deps = deps
   }
 
-  async converge(key: BuildKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
+  /** Asks for signatures, of which there are many messages for a build, while the key is marked and claimed. */
+  foresee(
+    key: BuildKey,
+    expect: readonly Expectation[],
+    signal: AbortSignal,
+  ): ReturnType<typeof foreseeSignatures> {
+    return foreseeSignatures(this.#deps, key.buildId, expect, { priority: 'live', signal })
+  }
+
+  async converge(
+    key: BuildKey,
+    claim: Claim,
+    signal: AbortSignal,
+    foreseen: ReturnType<typeof foreseeSignatures> = null,
+  ): Promise<Converged> {
     const { hub, database, owner } = this.#deps
     const options = { priority: claim.priority, signal }
-    const signed = await convergeSignatures(this.#deps, key.buildId, claim, options)
+    const signed = await convergeSignatures(this.#deps, key.buildId, claim, options, foreseen)
     if (signed !== null) return signed
     const prod = await observeBuild(hub, key.buildId, options)
     const unmet = unmetOf(claim.expect, prod)
@@ -170,8 +184,7 @@ export class BuildConverger implements Converger<BuildKey> {
   /** Why the build is left alone; null: it is in scope. */
   async #whyOutside(prod: ProdBuild, standing: Standing, options: ClaimReads): Promise<string | null> {
     const { scope, database, hub } = this.#deps
-    const stands = standing.own !== null && !isPruned(standing)
-    if (scope.builds === 'all' || stands || standing.included) return null
+    if (scope.builds === 'all' || standing.own !== null || standing.included) return null
     const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     for (const tag of tags) {
       if ((await scope.whyOutside(hub, database, tag.id, options.priority, options.signal)) === null)

@@ -1,6 +1,5 @@
 import { OutageError } from '../../errors.ts'
 import type { Key } from '../../model/key.ts'
-import type { Claim } from '../../queue/queue.ts'
 import type { Breakers } from '../breakers.ts'
 import type { Converged, Converger, Deps } from '../deps.ts'
 
@@ -31,7 +30,12 @@ export class RoomGate implements Converger<BuildKey> {
     this.#waiting = room.waiting
   }
 
-  async converge(key: BuildKey, claim: Claim, signal: AbortSignal): Promise<Converged> {
+  foresee(...asked: Parameters<NonNullable<Converger<BuildKey>['foresee']>>): unknown {
+    return this.#waiting.has(asked[0].buildId) ? undefined : this.#inner.foresee?.(...asked)
+  }
+
+  async converge(...asked: Parameters<Converger<BuildKey>['converge']>): Promise<Converged> {
+    const [key, claim, signal] = asked
     if (this.#waiting.has(key.buildId)) {
       const backMs = await this.#breakers.gate('space', signal)
       if (backMs !== null) {
@@ -41,7 +45,7 @@ export class RoomGate implements Converger<BuildKey> {
       }
     }
     try {
-      const result = await this.#inner.converge(key, claim, signal)
+      const result = await this.#inner.converge(...asked)
       this.#waiting.delete(key.buildId)
       return result
     } catch (error) {

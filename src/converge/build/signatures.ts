@@ -5,7 +5,7 @@ import { HubFault } from '../../hub/fault.ts'
 import type { Hub, ReadOptions } from '../../hub/hub.ts'
 import type { Expectation, Outcome } from '../../model/outcome.ts'
 import { BUILD_STATE } from '../../model/records.ts'
-import type { Claim } from '../../queue/queue.ts'
+import { type Claim, FIRST_GENERATION } from '../../queue/queue.ts'
 import type { Sql, Tx } from '../../staging/database.ts'
 import { announce } from '../announce.ts'
 import type { Converged, Deps } from '../deps.ts'
@@ -14,6 +14,7 @@ import { passGate, writeChanges } from './apply.ts'
 import { diffTables, type TableChange } from './diff.ts'
 import { awaitedOf, showsSignature, stillAwaited } from './expected.ts'
 import { keysOf, NOTHING, settleChanges } from './look.ts'
+import { addNewSignatures, type SignaturesSeen, seeSignatures } from './new-signatures.ts'
 import { type ProdRpm, sameBuild } from './observe.ts'
 import { readSigned, type SignedBuild, type StandingRpm } from './signed.ts'
 import { Together } from './together.ts'
@@ -41,12 +42,17 @@ export async function convergeSignatures(
   buildId: number,
   claim: Claim,
   options: ReadOptions,
+  foreseen: Promise<SignaturesSeen | null> | null,
 ): Promise<Converged | null> {
   const nvras = claim.onlyExpected ? nvrasOf(claim.expect) : null
   if (nvras === null) return null
   const { database, catalog, hub } = deps
-  const known = await readSigned(database, catalog, buildId, nvras)
-  if (known === null) return null
+  const early = claim.generation === FIRST_GENERATION ? foreseen : null
+  const seen = await (early ?? seeSignatures(deps, { buildId, nvras, expect: claim.expect }, options))
+  if (seen === null) return null
+  const added = await addNewSignatures(deps, { buildId, nvras, claim }, seen)
+  if (added !== null) return added
+  const { known } = seen
   const prod = await observe(hub, buildId, known, options)
   if (prod === null) return null
   const relook = [
@@ -64,6 +70,23 @@ export async function convergeSignatures(
     if (!isEqual) await deps.queue.mark([{ key: claim.key, priority: claim.priority }])
   })
   return { outcome: outcomeOf(rows, stopped), unmet: relook, fenced: true }
+}
+
+/**
+ * Begins to read what a message that only tells of signatures asks for, while it is marked and claimed; null: it tells more. The
+ * second look that each of them gets mends what an older read than another daemon's adds.
+ */
+export function foreseeSignatures(
+  deps: Deps,
+  buildId: number,
+  expect: readonly Expectation[],
+  options: ReadOptions,
+): Promise<SignaturesSeen | null> | null {
+  const nvras = nvrasOf(expect)
+  if (nvras === null) return null
+  const seen = seeSignatures(deps, { buildId, nvras, expect }, options)
+  seen.catch(() => {})
+  return seen
 }
 
 /** The rpms that are named; null when something else is expected, too. */
