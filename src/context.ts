@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import { fingerprintOf } from './config/fingerprint.ts'
 import { createBus, createHub, databaseAddress } from './context/adapters.ts'
 import { checkSignatures, createJudge } from './context/bus-trust.ts'
+import { checkCopying } from './context/copies.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
 import { createSeedTools } from './context/seed-tools.ts'
 import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
@@ -139,6 +140,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     catalog,
     engine,
     seedTools: () => createSeedTools(config, step),
+    checkCopying: () => checkCopying(config, step),
     checkSignatures: () => checkSignatures(config, step),
     bus: (handlers) => createBus(config, telemetry, step, handlers),
     http: async ({ host, port }, pages) => {

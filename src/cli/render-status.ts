@@ -29,6 +29,7 @@ export function statusText(report: StatusReport, verdict: Verdict, paint: Paint)
     ...recentLines(report),
     ...findingLines(report),
     ...placementLines(report),
+    ...treeLines(report),
     ...ownedLines(report),
     ...(report.debts > 0 ? [`announcements owed to staging's kojira: ${report.debts}`] : []),
     paint('dim', `read ${new Date(atMs).toISOString().slice(0, 19)}Z`),
@@ -150,6 +151,15 @@ function placementLines({ placements }: StatusReport): string[] {
     ({ mode, builds, bytes }, index) =>
       `${index === 0 ? 'placement   ' : '            '}${mode}: ${plural(builds.placed, 'build')}, ${byteSize(bytes)} of staging's own; ${builds.intent} coming, ${builds.removing} going`,
   )
+}
+
+function treeLines({ tree }: StatusReport): string[] {
+  if (tree === null) return []
+  const { freeBytes, reserveBytes, full, snapshotAgeSeconds } = tree
+  const kept = reserveBytes === null ? '' : `, ${byteSize(reserveBytes)} of it kept so`
+  const waits = full ? ': COPIES WAIT FOR ROOM' : ''
+  const age = snapshotAgeSeconds === null ? [] : [`snapshot    taken ${duration(snapshotAgeSeconds)} ago`]
+  return [`room        ${byteSize(freeBytes)} free${kept}${waits}`, ...age]
 }
 
 function ownedLines({ owned, ownedCountedAt }: StatusReport): string[] {

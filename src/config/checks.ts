@@ -52,6 +52,7 @@ function placementProblems({ placement, prod }: PartialSettings): Problem[] {
     const message = `is missing, and prod.topurl too: placement mode ${copied.mode} needs one of them`
     problems.push({ path: 'prod.topdir', message })
   }
+  problems.push(...sharedVolumes(placement, prod.volumes ?? {}))
   // Both modes make links into prod's tree.
   const user = rowsOf(placement).find(([, rule]) => ['volume', 'farm'].includes(rule.mode))?.[1]
   if (user === undefined) return problems
@@ -66,6 +67,27 @@ function placementProblems({ placement, prod }: PartialSettings): Problem[] {
     problems.push({ path: 'prod.volumes', message })
   }
   return problems
+}
+
+/** A snapshot has prod's volumes: another placement must not bring builds there, whose directories would be taken for the snapshot's. */
+function sharedVolumes(
+  placement: NonNullable<PartialSettings['placement']>,
+  volumes: Readonly<Record<string, string>>,
+): Problem[] {
+  const modes = rowsOf(placement).map(([, { mode }]) => mode)
+  if (!modes.includes('in-place')) return []
+  const ofProd = new Set(['DEFAULT', ...Object.keys(volumes)])
+  return [...new Set(modes)].flatMap((mode) =>
+    mode === 'in-place'
+      ? []
+      : Object.entries(volumes)
+          .map(([from, to]) => [from, mode === 'volume' || to === 'DEFAULT' ? to : `${to}-${mode}`] as const)
+          .filter(([, to]) => ofProd.has(to))
+          .map(([from, to]) => ({
+            path: `prod.volumes.${from}`,
+            message: `is ${to} with placement mode ${mode}, where mode in-place has prod's builds: give it another name`,
+          })),
+  )
 }
 
 function isCatchAll(rule: Settings['placement'][number]): boolean {

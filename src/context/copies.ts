@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
 import { compilePatterns } from '../model/pattern.ts'
+import { volumesOf } from '../operations/placements.ts'
+import { snapshotAge } from '../operations/snapshot.ts'
 import { noStep, type Step } from '../step.ts'
+import type { StorageCheck } from '../storage/check.ts'
+import { checkCopies } from '../storage/copy-checks.ts'
 import { Transfers } from '../storage/copy-limits.ts'
 import { MountSource } from '../storage/copy-mount.ts'
 import { CopyPlacement } from '../storage/copy-placement.ts'
@@ -42,6 +46,22 @@ export function createCopies(config: Config, step: Step): Placement[] {
     step,
   }
   return [new CopyPlacement(options), new InPlacePlacement(options)]
+}
+
+/** What `doctor` says of them; nothing where no rule brings bytes. */
+export async function checkCopying(config: Config, step: Step): Promise<StorageCheck[]> {
+  const modes = new Set(config.placement.map(({ mode }) => mode))
+  if (!modes.has('copy') && !modes.has('in-place')) return []
+  return checkCopies({
+    source: createSource(config, step),
+    overHttp: config.prod.topdir === null,
+    stagingTopdir: config.staging.topdir,
+    volumes: modes.has('copy') ? volumesOf('copy', config.prod.volumes) : [],
+    reserveBytes: config.copy.reserveBytes,
+    made: config.files,
+    snapshotAge: modes.has('in-place') ? await snapshotAge(config) : undefined,
+    step,
+  })
 }
 
 function createSource({ prod, copy }: Config, step: Step): MountSource | HttpSource | null {

@@ -2,6 +2,7 @@ import type { ActivityMinute, RecentThing } from './activity.ts'
 import type { LastReconcile } from './last-reconcile.ts'
 import type { PlacementUse } from './placement-use.ts'
 import type { ScrubStatus } from './scrub.ts'
+import type { TreeState } from './tree-state.ts'
 
 /** The same thing with other content on both sides, as it stands now. */
 export interface ShownClash {
@@ -113,6 +114,8 @@ export interface StatusReport {
     readonly time: string | null
   }[]
   readonly placements: readonly PlacementUse[]
+  /** null: it cannot be seen from here */
+  readonly tree: TreeState | null
   /** Rows that are ours, by kind (`build`, `rpm`) and by table of Koji's (`tag_listing`), as counted once a day. */
   readonly owned: Readonly<Record<string, number>>
   /** ISO 8601; null: no daemon has counted them yet */

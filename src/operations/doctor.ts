@@ -14,7 +14,7 @@ export async function* runDoctor(world: World): AsyncGenerator<Check> {
   yield* checkHub(world)
   yield await world.checkSignatures()
   yield* checkDatabase(world)
-  for (const check of await checkStorage(world.storageChecks)) {
+  for (const check of [...(await checkStorage(world.storageChecks)), ...(await world.checkCopying())]) {
     yield {
       name: `storage.${check.name}`,
       status: check.level,

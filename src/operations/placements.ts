@@ -74,6 +74,12 @@ function stagingVolumeOf(
   return mode === 'volume' || mapped === DEFAULT_VOLUME ? mapped : `${mapped}-${mode}`
 }
 
+/** Staging's volumes of a placement with files of its own, of those that the configuration names; not the default one. */
+export function volumesOf(mode: PlacementMode, volumes: Readonly<Record<string, string>>): string[] {
+  const names = ['DEFAULT', ...Object.keys(volumes)].map((name) => stagingVolumeOf(mode, name, volumes))
+  return [...new Set(names)].filter((name) => name !== DEFAULT_VOLUME)
+}
+
 /** Staging's volumes that hold links into prod, of those that the configuration names. */
 export function linkedVolumes(
   rules: readonly RuleText[],

@@ -16,6 +16,7 @@ import { readPlacementUse } from '../staging/placement-use.ts'
 import { readLastReconcile } from '../staging/reconciled.ts'
 import { requirePrepared } from './prepared.ts'
 import { clashesReport, parkedReport } from './shown.ts'
+import { readTreeState } from './tree-state.ts'
 import type { World } from './world.ts'
 
 const MAX_PARKED = 50
@@ -73,6 +74,7 @@ export async function readStatus(
       time: timeMs === null ? null : new Date(timeMs).toISOString(),
     })),
     placements: known.placements ?? (await readPlacementUse(database)),
+    tree: await readTreeState(world),
     owned: Object.fromEntries(owned.counts),
     ownedCountedAt: owned.countedAt,
     debts: await countDebts(database),

@@ -14,7 +14,7 @@ import type { Session } from '../seed/session.ts'
 import type { Catalog } from '../staging/catalog.ts'
 import type { Database } from '../staging/database.ts'
 import type { Migration } from '../staging/migration.ts'
-import type { StorageCheckOptions } from '../storage/check.ts'
+import type { StorageCheck, StorageCheckOptions } from '../storage/check.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
@@ -45,6 +45,8 @@ export interface World {
   seedTools(): SeedTools
   /** The bus; `onMarks` must be durable when it returns. */
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
+  /** What placements that bring bytes need; reads only. */
+  checkCopying(): Promise<StorageCheck[]>
   /** What stands between the bus and the queue: whether messages' signatures can be checked. */
   checkSignatures(): Promise<Check>
   http(listen: { host: string; port: number }, pages: Pages): Promise<{ destroy(): Promise<void> }>

@@ -27,20 +27,30 @@ export async function checkStorage(options: StorageCheckOptions): Promise<Storag
     checkLinkTarget,
     checkOwner,
   ]) {
-    checks.push(await guarded(check, context))
+    checks.push(await guarded(() => check(context)))
   }
-  for (const volume of options.stagingVolumes)
-    checks.push(await guarded((c) => checkVolume(c, volume), context))
-  checks.push(await guarded(checkSpace, context))
+  for (const volume of options.stagingVolumes) checks.push(await guarded(() => checkVolume(context, volume)))
+  checks.push(await guarded(() => checkSpace(context)))
   return checks
 }
 
-async function guarded(
-  check: (context: CheckContext) => Promise<StorageCheck>,
-  context: CheckContext,
-): Promise<StorageCheck> {
+/** Volumes of staging that real directories stand on. */
+export async function checkVolumes(options: {
+  readonly stagingTopdir: string
+  readonly volumes: readonly string[]
+  readonly step: StorageCheckOptions['step']
+}): Promise<StorageCheck[]> {
+  const { stagingTopdir, step } = options
+  const staging = new TreeReader({ side: 'staging', step })
+  const checks: StorageCheck[] = []
+  for (const volume of options.volumes)
+    checks.push(await guarded(() => checkVolume({ staging, stagingTopdir }, volume)))
+  return checks
+}
+
+async function guarded(check: () => Promise<StorageCheck>): Promise<StorageCheck> {
   try {
-    return await check(context)
+    return await check()
   } catch (error) {
     if (!(error instanceof FileError)) throw error
     return fail(`${error.side}.topdir`, error.message, 'see whether the file system is mounted and healthy')
@@ -122,7 +132,10 @@ async function checkOwner({ prod, staging, prodTopdir, linkOwner }: CheckContext
   return fail(name, `prod's packages belong to user id ${uid}, we are ${own}`, hint)
 }
 
-async function checkVolume({ staging, stagingTopdir }: CheckContext, volume: string): Promise<StorageCheck> {
+async function checkVolume(
+  { staging, stagingTopdir }: Pick<CheckContext, 'staging' | 'stagingTopdir'>,
+  volume: string,
+): Promise<StorageCheck> {
   const name = `volume ${volume}`
   if (volume === DEFAULT_VOLUME)
     return fail(name, 'is the default volume', 'map it to another one in prod.volumes')

@@ -211,6 +211,16 @@ describe('a wrong setting is named', () => {
     expect(folder.problems(text)).toEqual([`staging.database: ${problem}`])
   })
 
+  it.each([
+    ['{ DEFAULT = "DEFAULT" }', 'prod.volumes.DEFAULT: is DEFAULT'],
+    ['{ DEFAULT = "prod", old = "DEFAULT" }', 'prod.volumes.old: is DEFAULT'],
+  ])('a snapshot and copies on one volume: %s', (volumes, problem) => {
+    const rest = '[[placement]]\nmode = "copy"\ntags = ["x"]\n[[placement]]\nmode = "in-place"'
+    const why = "with placement mode copy, where mode in-place has prod's builds: give it another name"
+    expect(folder.problems(file({ prod: `volumes = ${volumes}`, rest }))).toEqual([`${problem} ${why}`])
+    expect(() => folder.load(file({ prod: 'volumes = { DEFAULT = "prod" }', rest }))).not.toThrow()
+  })
+
   it('placement volume without the two names of the tree of prod', () => {
     const text = file()
       .replace(/topdir = "\/mnt\/prod-koji"/, '')

@@ -29,6 +29,7 @@ export const QUIET: StatusReport = {
   },
   scrub: null,
   cursors: [{ source: 'history', event: 777, time: AT }],
+  tree: { freeBytes: 5 * 1024 ** 3, reserveBytes: 1024 ** 3, full: false, snapshotAgeSeconds: null },
   placements: [{ mode: 'copy', builds: { intent: 1, placed: 5, removing: 0 }, bytes: 3 * 1024 ** 3 }],
   owned: { build: 10 },
   ownedCountedAt: null,
