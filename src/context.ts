@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from './config/config.ts'
 import { fingerprintOf } from './config/fingerprint.ts'
-import { createBus, createHub, databaseAddress } from './context/adapters.ts'
+import { createBus, createHub, createProbes, databaseAddress } from './context/adapters.ts'
 import { checkSignatures, createJudge } from './context/bus-trust.ts'
 import { checkCopying } from './context/copies.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
@@ -57,7 +57,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
   return {
     init: () => runInit(world),
     printGrants: (role) => printGrants(world, role),
-    doctor: () => runDoctor(world),
+    doctor: (_signal, wishes) => runDoctor(world, wishes),
     prepareRun: () => prepareRun(world),
     run: (signal, onReady) => runDaemon(world, daemon, signal, onReady),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
@@ -141,6 +141,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     engine,
     seedTools: () => createSeedTools(config, step),
     checkCopying: () => checkCopying(config, step),
+    probes: createProbes(config, step),
     checkSignatures: () => checkSignatures(config, step),
     bus: (handlers) => createBus(config, telemetry, step, handlers),
     http: async ({ host, port }, pages) => {

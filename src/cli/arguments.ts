@@ -22,6 +22,12 @@ export function parseRows(text: string): number {
   throw new InvalidArgumentError('it must be a whole number from 1 on.')
 }
 
+/** Seconds, also parts of one. */
+export function parseSeconds(text: string): number {
+  if (/^[0-9]{1,6}(\.[0-9]{1,3})?$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('it must be a number of seconds.')
+}
+
 export function collectSince(text: string): number | string {
   try {
     return parseSince(text)

@@ -63,10 +63,13 @@ export function initCommand(
 }
 
 /** Exit 14 when something is unsafe, 1 when something else fails, else 0; warnings are no failure. */
-export function doctorCommand(around: Surroundings, flags: CommonFlags): Promise<number> {
+export function doctorCommand(
+  around: Surroundings,
+  flags: CommonFlags & { readonly listen: number },
+): Promise<number> {
   return once(around, flags, async (operations, signal) => {
     let code: number = EXIT.ok
-    for await (const check of operations.doctor(signal)) {
+    for await (const check of operations.doctor(signal, { listenMs: flags.listen * 1000 })) {
       around.stdout.write(checkLine(check))
       if (check.status !== 'fail') continue
       if (check.unsafe === true) code = EXIT.safety

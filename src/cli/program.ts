@@ -3,7 +3,15 @@ import { CONFIG_VARIABLE } from '../config/environment.ts'
 import { EXIT, exitCodeOf, StopError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { CatchUpOptions } from '../model/operations.ts'
-import { collect, collectKey, collectSince, collectTag, parseErrorCode, parseRows } from './arguments.ts'
+import {
+  collect,
+  collectKey,
+  collectSince,
+  collectTag,
+  parseErrorCode,
+  parseRows,
+  parseSeconds,
+} from './arguments.ts'
 import { catchUpCommand } from './catch-up-command.ts'
 import {
   type CommonFlags,
@@ -123,9 +131,13 @@ export function buildProgram(around: Surroundings, done: (code: number) => void)
     .option('--role <name>', 'for this role, not for the user in staging.database')
     .action(async (flags: Parameters<typeof initCommand>[1]) => done(await initCommand(around, flags)))
 
-  configured('doctor', 'check every precondition, one line each', [EXIT.ok, EXIT.error]).action(
-    async (flags: CommonFlags) => done(await doctorCommand(around, flags)),
-  )
+  configured('doctor', 'check every precondition, one line each', [EXIT.ok, EXIT.error])
+    .addOption(
+      new Option('--listen <seconds>', 'how long to wait for a message on the bus, at most')
+        .argParser(parseSeconds)
+        .default(10),
+    )
+    .action(async (flags: CommonFlags & { listen: number }) => done(await doctorCommand(around, flags)))
 
   configured('run', 'the daemon: follow the bus until a signal', [EXIT.ok, EXIT.error, EXIT.bus]).action(
     async (flags: CommonFlags) => done(await runCommand(around, flags)),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Datagrepper } from '../bus/datagrepper.ts'
 import { FedmsgSubscriber } from '../bus/fedmsg-subscriber.ts'
+import { probeBus } from '../bus/probe.ts'
 import { Receiver, type Verify } from '../bus/receive.ts'
 import { ReplayingSource, type StoredPosition } from '../bus/replaying-source.ts'
 import type { BusSource } from '../bus/source.ts'
@@ -8,9 +9,10 @@ import { normalisePrefix } from '../bus/topics.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../errors.ts'
 import { ALLOWED } from '../hub/allowed.ts'
+import { readHubCertificate, readHubClock } from '../hub/probe.ts'
 import { XmlRpcHub } from '../hub/xml-rpc-hub.ts'
 import { TOPIC_NAMES } from '../model/topics.ts'
-import type { BusHandlers } from '../operations/world.ts'
+import type { BusHandlers, Probes } from '../operations/world.ts'
 import type { Step } from '../step.ts'
 import {
   busConnectionChanged,
@@ -88,6 +90,28 @@ function createReplay(
     position,
     onReplayed: (replayed) => datagrepperRead(telemetry, replayed),
   })
+}
+
+/** What `doctor` looks at beside the work. */
+export function createProbes({ prod, bus }: Config, step: Step): Probes {
+  const hub = () => ({
+    url: prod.hub,
+    ca: prod.caFile === null ? undefined : readCa(prod.caFile, 'prod.ca_file'),
+    timeoutMs: prod.timeoutMs,
+    step,
+  })
+  const { endpoints, silenceTimeoutMs } = bus.fedmsg
+  return {
+    hubClock: async () => readHubClock(hub()),
+    hubCertificate: async () => readHubCertificate(hub()),
+    bus: async (wait) => {
+      if (endpoints.length === 0) return { connected: [], messages: 0 }
+      // Any topic shows that it talks; Koji alone may be quiet for minutes.
+      const [first = ''] = bus.fedmsg.topicPrefix.split('.')
+      const source = new FedmsgSubscriber({ endpoints, topicPrefix: first, silenceTimeoutMs, step })
+      return probeBus(source, { endpoints: endpoints.length, ...wait })
+    },
+  }
 }
 
 /** Anyone may send anything: each reason is logged once in this time, with how often it was. */

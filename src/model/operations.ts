@@ -19,6 +19,11 @@ export interface Check {
   readonly unsafe?: boolean
 }
 
+export interface DoctorOptions {
+  /** how long the bus is listened to for a message, at most */
+  readonly listenMs: number
+}
+
 /** What `init` did. Running it twice reports `unchanged` for everything. */
 export interface InitReport {
   readonly steps: readonly {
@@ -145,7 +150,7 @@ export interface Operations {
   /** Statements that let `role` (null: the one of the configuration) do what the service does, and nothing else. Writes nothing. */
   printGrants(role: string | null): Promise<string>
   /** Never throws for a failing precondition: that is a Check. */
-  doctor(signal: AbortSignal): AsyncIterable<Check>
+  doctor(signal: AbortSignal, options: DoctorOptions): AsyncIterable<Check>
   /**
    * Whether `run` could work with this configuration in place of the one that this process runs now. Throws what hinders it; joins
    * nobody and writes nothing.

@@ -1,17 +1,33 @@
-import { asError, SyncError } from '../errors.ts'
-import { getAPIVersion } from '../hub/calls-lookup.ts'
-import type { Check } from '../model/operations.ts'
+import { asError } from '../errors.ts'
+import { getAPIVersion, listVolumes } from '../hub/calls-lookup.ts'
+import type { Check, DoctorOptions } from '../model/operations.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
+import { fail, ok } from './doctor-check.ts'
+import {
+  judgeBus,
+  judgeCertificate,
+  judgeClock,
+  judgeNode,
+  judgePostgres,
+  judgeRate,
+  judgeVolumes,
+  looking,
+} from './doctor-surroundings.ts'
 import { checkGrants } from './grants.ts'
 import { readLastEvent, readProdFacts } from './prod-facts.ts'
 import { isUnsafe } from './run.ts'
 import type { World } from './world.ts'
 
-/** Every precondition, one after the other; what fails does not stop the rest. */
-export async function* runDoctor(world: World): AsyncGenerator<Check> {
+const BUS_CONNECT_MS = 5_000
+const RATE_SAMPLES = 5
+
+/** Every precondition, one after the other; what fails does not stop the rest. `listenMs`: the bus is listened to for so long at most. */
+export async function* runDoctor(world: World, { listenMs }: DoctorOptions): AsyncGenerator<Check> {
+  yield judgeNode(process.version)
   yield* checkHub(world)
+  yield* checkBus(world, listenMs)
   yield await world.checkSignatures()
   yield* checkDatabase(world)
   for (const check of [...(await checkStorage(world.storageChecks)), ...(await world.checkCopying())]) {
@@ -55,6 +71,44 @@ async function* checkHub(world: World): AsyncGenerator<Check> {
   } catch (error) {
     yield fail('hub.version', asError(error), 'see whether it is a Koji hub')
   }
+  const todo = 'see hub.reachable'
+  yield await looking('hub.clock', todo, async () => {
+    const read = await world.probes.hubClock()
+    if (read === null) return judgeClock('hub', null)
+    // Its second had any part.
+    return judgeClock('hub', read.serverMs + 500 - (read.beforeMs + read.afterMs) / 2)
+  })
+  yield await looking('hub.certificate', todo, async () =>
+    judgeCertificate(await world.probes.hubCertificate(), Date.now()),
+  )
+  yield await looking('hub.rate', todo, () => measureRate(world))
+  yield await looking('hub.volumes', todo, async () => {
+    const [volumes] = await hub.read([listVolumes()], { priority: 'live' })
+    return judgeVolumes(
+      volumes.map(({ name: volume }) => volume),
+      world.config.prod.volumes,
+    )
+  })
+}
+
+async function measureRate({ hub, config }: World): Promise<Check> {
+  const answersMs: number[] = []
+  for (let i = 0; i < RATE_SAMPLES; i += 1) {
+    const beganMs = performance.now()
+    await hub().read([getAPIVersion()], { priority: 'live' })
+    answersMs.push(performance.now() - beganMs)
+  }
+  return judgeRate(answersMs, config.prod)
+}
+
+async function* checkBus(world: World, listenMs: number): AsyncGenerator<Check> {
+  const { endpoints } = world.config.bus.fedmsg
+  try {
+    const { connected, messages } = await world.probes.bus({ connectMs: BUS_CONNECT_MS, listenMs })
+    yield* judgeBus(endpoints, { connected: connected.length, messages, listenMs })
+  } catch (error) {
+    yield fail('bus.reachable', asError(error), 'see bus.fedmsg.endpoints')
+  }
 }
 
 async function* checkDatabase(world: World): AsyncGenerator<Check> {
@@ -64,7 +118,14 @@ async function* checkDatabase(world: World): AsyncGenerator<Check> {
       'doctor.hello',
       `select current_setting('server_version') as version, current_user::text as user`,
     )
-    yield ok('database.reachable', `PostgreSQL ${row?.version} as ${row?.user}`)
+    yield judgePostgres(row?.version ?? '', row?.user ?? '')
+    const beforeMs = Date.now()
+    const [clock] = await database.query<{ nowMs: number }>(
+      'doctor.clock',
+      `select extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs"`,
+    )
+    const hereMs = (beforeMs + Date.now()) / 2
+    yield judgeClock('database', clock === undefined ? null : clock.nowMs - hereMs)
   } catch (error) {
     yield fail('database.reachable', asError(error), 'see staging.database and its password')
     return
@@ -139,13 +200,4 @@ async function* checkInit(world: World): AsyncGenerator<Check> {
   } catch (error) {
     yield fail('database.floor', asError(error), 'needs the hub')
   }
-}
-
-function ok(name: string, message: string): Check {
-  return { name, status: 'ok', message, todo: null }
-}
-
-function fail(name: string, error: Error, todo: string): Check {
-  const code = error instanceof SyncError ? `${error.code}: ` : ''
-  return { name, status: 'fail', message: `${code}${error.message}`, todo }
 }

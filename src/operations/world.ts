@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Convergers, Deps, Owner, PlacementChoice } from '../converge/deps.ts'
 import type { Worker } from '../converge/worker.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { ClockReading } from '../hub/probe.ts'
 import type { Check } from '../model/operations.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
@@ -47,10 +48,24 @@ export interface World {
   bus(handlers: BusHandlers): { run(): Promise<void>; destroy(): Promise<void> }
   /** What placements that bring bytes need; reads only. */
   checkCopying(): Promise<StorageCheck[]>
+  /** What `doctor` asks of the surroundings, beside the work. */
+  readonly probes: Probes
   /** What stands between the bus and the queue: whether messages' signatures can be checked. */
   checkSignatures(): Promise<Check>
   http(listen: { host: string; port: number }, pages: Pages): Promise<{ destroy(): Promise<void> }>
   destroy(): Promise<void>
+}
+
+export interface Probes {
+  /** null: it does not tell. Throws OutageError. */
+  hubClock(): Promise<ClockReading | null>
+  /** The end of its certificate, milliseconds since 1970; null: no TLS. Throws OutageError. */
+  hubCertificate(): Promise<number | null>
+  /** Subscribes for a moment; nothing is marked. Throws ConfigError BUS_ENDPOINT_INVALID. */
+  bus(wait: { readonly connectMs: number; readonly listenMs: number }): Promise<{
+    readonly connected: readonly string[]
+    readonly messages: number
+  }>
 }
 
 export interface SeedTools {

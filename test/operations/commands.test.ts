@@ -32,27 +32,29 @@ test('init says what it did; the second time it changes nothing', async () => {
 })
 
 test('the service is told what it may not do, until it is granted what is printed, and that is all', async () => {
-  const before = await here('doctor')
+  const before = await here('doctor', '--listen', '0')
   expect(before.code).toBe(1)
   expect(before.stdout).toMatch(/fail +database\.grants: not allowed: /)
   const denied = await here('status')
   expect(denied).toMatchObject({ code: 12 })
   expect(denied.stderr).toContain('error DATABASE_DENIED: ')
   await world.sql('drop owned by "koji-staging-sync"')
-  const none = await here('doctor')
+  const none = await here('doctor', '--listen', '0')
   expect(none.stdout).toMatch(/fail +database\.grants: not allowed: .* and \d+ more/)
   const print = (role: string) => here('init', '--print-grants', ...world.asOwner, '--role', role)
   const printed = await print('koji-staging-sync')
   expect(printed).toMatchObject({ code: 0, stderr: '' })
   expect((await print('a "person"')).stdout).toContain('to "a ""person""";')
   await world.sql(printed.stdout)
-  expect((await here('doctor')).stdout).toMatch(/ok +database\.grants: /)
+  expect((await here('doctor', '--listen', '0')).stdout).toMatch(/ok +database\.grants: /)
   expect(printed.stdout).not.toMatch(/password|"sessions"|"task"|"host"|"repo"|all privileges/)
-  expect((await here('doctor', ...world.asOwner)).stdout).toMatch(/warn +database\.grants: .*superuser/)
+  expect((await here('doctor', '--listen', '0', ...world.asOwner)).stdout).toMatch(
+    /warn +database\.grants: .*superuser/,
+  )
 })
 
 test('doctor finds everything in order but for the mount, which may be written to', async () => {
-  const ended = await here('doctor')
+  const ended = await here('doctor', '--listen', '0')
   expect(ended.code).toBe(0)
   for (const name of [
     'hub.reachable',

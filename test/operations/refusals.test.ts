@@ -184,7 +184,7 @@ describe('after init, run refuses', () => {
   test('a hub that is not there, in init and doctor, by its part', async () => {
     await world.way.down()
     expect(await command('init', '--config', world.file)).toMatchObject({ code: 11 })
-    const ended = await command('doctor', '--config', world.file)
+    const ended = await command('doctor', '--listen', '0', '--config', world.file)
     expect(ended.code).toBe(1)
     expect(ended.stdout).toMatch(/fail.*hub\.reachable|hub\.reachable.*HUB_/s)
     expect(ended.stdout).toContain('database.schema')
@@ -193,7 +193,7 @@ describe('after init, run refuses', () => {
 
   test('files that are gone are told by doctor too', async () => {
     await rm(join(world.root, 'staging', 'packages'), { recursive: true })
-    const ended = await command('doctor', '--config', world.file)
+    const ended = await command('doctor', '--listen', '0', '--config', world.file)
     expect(ended.code).not.toBe(0)
     expect(ended.stdout).toContain('storage.staging.topdir')
   })

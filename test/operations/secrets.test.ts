@@ -39,7 +39,7 @@ it('the database is reached by TLS, and its password shows in nothing that we pr
   const shown: string[] = []
   const encrypted = server.tls()
   for (const argv of [
-    ['doctor'],
+    ['doctor', '--listen', '0'],
     ['status'],
     ['status', '--json'],
     ['sync', 'tag/first'],
