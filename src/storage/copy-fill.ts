@@ -51,11 +51,13 @@ export async function fill(filling: Filling): Promise<Record<string, ManifestEnt
     if (fail.failed) throw fail.first
   }
   const bring = async (one: Wanted): Promise<void> => {
+    let right = false
     for (const path of one.subdirectory ? await subdirectories.of(one) : [one.path]) {
       const entry = await bringOne(filling, { ...one, path }, one.subdirectory)
       if (entry !== null) files.set(path.join('/'), entry)
+      right ||= entry !== null && entry.proof === proofOf(one.expected)
     }
-    if (one.subdirectory) assertSome(filling, one, files)
+    if (!right && one.subdirectory) throw missing(bytes, one.path)
   }
   const plain = wanted.filter(({ parts }) => parts === null)
   await each(await bringSmall(filling, plain, files, each), bring)
@@ -83,15 +85,6 @@ function isOther(path: readonly string[], take: Take, named: ReadonlySet<string>
   if (first === 'data' && (second === 'sigcache' || second === 'signed')) return false
   if (first === 'data' && second === 'logs' && !take.logs) return false
   return !(path.length === 2 && name.endsWith('.rpm')) && path[0] !== MANIFEST
-}
-
-function assertSome({ bytes }: Filling, one: Wanted, files: ReadonlyMap<string, ManifestEntry>): void {
-  const directory = `${one.path.slice(0, -1).join('/')}/`
-  const name = `/${one.path.at(-1)}`
-  const proof = proofOf(one.expected)
-  for (const [path, entry] of files)
-    if (path.startsWith(directory) && path.endsWith(name) && entry.proof === proof) return
-  throw missing(bytes, one.path)
 }
 
 /** Null: it is not there, and `optional`. */

@@ -1,3 +1,4 @@
+import { grouped } from '../model/grouped.ts'
 import { checkedName } from '../model/paths.ts'
 import type { BuildBytes } from './copy-source.ts'
 import type { Wanted } from './copy-wanted.ts'
@@ -17,7 +18,8 @@ interface Output {
  */
 export class Subdirectories {
   readonly #bytes: BuildBytes
-  #outputs: Promise<readonly Output[]> | null = null
+  /** by file name */
+  #outputs: Promise<ReadonlyMap<string, readonly Output[]>> | null = null
 
   constructor(bytes: BuildBytes) {
     this.#bytes = bytes
@@ -26,8 +28,8 @@ export class Subdirectories {
   /** Every place in which this archive may lie, the best first; several where a build has one file in several directories. */
   async of({ path, expected }: Wanted): Promise<readonly (readonly string[])[]> {
     const filename = path.at(-1) as string
-    this.#outputs ??= readOutputs(this.#bytes)
-    const named = (await this.#outputs).filter((output) => output.filename === filename)
+    this.#outputs ??= readOutputs(this.#bytes).then((all) => grouped(all, ({ filename: of }) => of))
+    const named = (await this.#outputs).get(filename) ?? []
     const same = named.filter(({ checksum }) => checksum === expected.checksums[0]?.value)
     const paths = (same.length > 0 ? same : named).map(({ names }) => [
       ...path.slice(0, -1),

@@ -1,3 +1,4 @@
+import { grouped } from '../model/grouped.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import type { Manifest, ManifestEntry } from './copy-manifest.ts'
 import { proofOf, type Wanted } from './copy-wanted.ts'
@@ -51,10 +52,14 @@ function entriesOf(
   wanted: readonly Wanted[],
 ): { readonly entries: ReadonlyMap<string, ManifestEntry>; readonly whole: boolean } {
   const entries = new Map<string, ManifestEntry>()
+  // A build may have thousands of archives.
+  const byName = grouped(Object.keys(files), (path) => path.slice(path.lastIndexOf('/') + 1))
   let whole = true
   for (const one of wanted) {
     const path = one.path.join('/')
-    const paths = one.subdirectory ? Object.keys(files).filter((at) => isBelow(at, one.path)) : [path]
+    const paths = one.subdirectory
+      ? (byName.get(one.path.at(-1) as string) ?? []).filter((at) => isBelow(at, one.path))
+      : [path]
     const found = paths.filter((at) => Object.hasOwn(files, at) && files[at]?.proof === proofOf(one.expected))
     whole &&= found.length > 0
     for (const at of found) entries.set(at, files[at] as ManifestEntry)

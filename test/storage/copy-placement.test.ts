@@ -271,6 +271,69 @@ describe('a tree that somebody wishes us ill with', () => {
   })
 })
 
+describe("prod's tree, when it is not what it was", () => {
+  const failing =
+    (verb: string, errno: string, matches: (path: string) => boolean): Step =>
+    (name, detail) => {
+      if (name !== verb || detail?.side !== 'prod' || !matches(String(detail.path))) return undefined
+      throw Object.assign(new Error(errno), { code: errno })
+    }
+
+  it.each(['ESTALE', 'ENOTCONN', 'ETIMEDOUT'])(
+    'that goes stale (%s) while bytes are read is an outage, and nothing is left',
+    async (errno) => {
+      const error = await placement(failing('file.pread', errno, (path) => path.endsWith('.img')))
+        .place(build)
+        .catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(OutageError)
+      expect(error).toMatchObject({ part: 'storage', code: 'STORAGE_MOUNT' })
+      expect(left()).toEqual([])
+      await placement().place(build)
+      expect(await placement().isPlaced(build)).toBe(true)
+    },
+  )
+
+  it("with a bad block in one file is that build's own error, and an outage when nothing answers", async () => {
+    const one = placement(failing('file.pread', 'EIO', (path) => path.endsWith('.img')))
+    await expect(one.place(build)).rejects.toMatchObject({ code: 'STORAGE_BUILD_SICK' })
+    const all = placement((name, detail) => {
+      if (detail?.side === 'prod' && /pread|lstat|stat$/.test(name) && !/fstat/.test(name))
+        throw Object.assign(new Error('EIO'), { code: 'EIO' })
+      return undefined
+    })
+    await expect(all.place(build)).rejects.toMatchObject({ part: 'storage', code: 'STORAGE_MOUNT' })
+    expect(left()).toEqual([])
+  })
+
+  it('that is unmounted in the middle leaves nothing, and is an outage when it is looked at again', async () => {
+    let gone = false
+    const step: Step = (name, detail) => {
+      if (gone || name !== 'file.pwrite' || detail?.side !== 'staging') return undefined
+      gone = true
+      rmSync(join(trees.prod, 'packages'), { recursive: true })
+      mkdirSync(join(trees.prod, 'packages'))
+      return undefined
+    }
+    const error = await placement(step)
+      .place(build)
+      .catch((thrown: unknown) => thrown)
+    expect(gone).toBe(true)
+    expect(error).toMatchObject({ code: expect.stringMatching(/^STORAGE_(SOURCE_MISSING|MOUNT)$/) })
+    expect(left()).toEqual([])
+    await expect(placement().place(build)).rejects.toMatchObject({ part: 'storage', code: 'STORAGE_MOUNT' })
+  })
+
+  it('whose files have other names of their own is copied all the same, and those stay as they were', async () => {
+    const { linkSync } = await import('node:fs')
+    linkSync(join(source, RPM), join(trees.prod, 'other-name'))
+    const before = snapshot(trees.prod)
+    await placement().place(build)
+    expect(statSync(join(target(), RPM)).nlink).toBe(1)
+    await placement().remove(build)
+    expect(snapshot(trees.prod)).toEqual(before)
+  })
+})
+
 describe('staging', () => {
   it('keeps what it signed beside, through placing and tidying, and gives it along when the build moves', async () => {
     await placement().place(build)
@@ -347,6 +410,35 @@ describe('a disk that takes no more', () => {
         )
       expect(error, `${nth}`).toMatchObject({ code, message: expect.stringContaining(errno) })
       expect(left(), `${nth}`).toEqual([])
+    }
+  })
+
+  it('that is really full says so, nothing is half there, and the copy comes when there is room', async () => {
+    const { execFileSync } = await import('node:child_process')
+    const small = join(trees.home, 'small')
+    mkdirSync(small)
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', small], { stdio: 'ignore' })
+    } catch {
+      // Only root mounts: others have a disk that says it is full.
+      const full = placement(failAt('file.pwrite', 'ENOSPC', 2))
+      await expect(full.place(build)).rejects.toMatchObject({ part: 'space', code: 'STORAGE_NO_SPACE' })
+      expect(left()).toEqual([])
+      return
+    }
+    try {
+      mkdirSync(join(small, 'packages'))
+      const filler = join(small, 'filler')
+      writeFileSync(filler, Buffer.alloc(40_000))
+      const on = placement(noStep, { stagingTopdir: small })
+      await expect(on.place(build)).rejects.toMatchObject({ part: 'space', code: 'STORAGE_NO_SPACE' })
+      expect(namesOf(small).filter((name) => /fc43|kss/.test(name))).toEqual([])
+      await on.probe()
+      rmSync(filler)
+      await on.place(build)
+      expect(await on.isPlaced(build)).toBe(true)
+    } finally {
+      execFileSync('umount', [small])
     }
   })
 
