@@ -89,6 +89,8 @@ export class Database implements Sql {
     this.#pool = new pg.Pool({ ...clientConfig(options), max: options.poolSize })
     // An idle connection that breaks is replaced by the pool; the next statement tells.
     this.#pool.on('error', () => {})
+    // The pool's own listener is off before that of whoever uses it is on: a server may end a connection in the packet that begins it.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   /** Connects once, so that a wrong address or password is known now. Throws OutageError('database'). */

@@ -183,7 +183,7 @@ export class CrashGround {
       effects.push(step)
       return point !== null && effects.length > point
     }
-    const mortal = await Mortal.start({ file, set: ['log.level=info'], work, diesAt })
+    const mortal = await Mortal.start({ file, set: ['log.level=info', 'prod.timeout_seconds=60'], work, diesAt })
     const error = await mortal.ended
     if (error !== null) throw error
     return effects
