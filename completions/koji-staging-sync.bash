@@ -10,7 +10,7 @@ _koji_staging_sync() {
   fi
   case $prev in
     -c|--config|--dump|--policy|--gpg-home) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --role|--tag|--allow-removals|--since|--older-than|--free|--ca|--crl|--backends) return ;;
+    --role|--listen|--tag|--allow-removals|--since|--older-than|--free|--ca|--crl|--backends) return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
@@ -21,7 +21,7 @@ _koji_staging_sync() {
   case $path in
     "") words="help init doctor run sync reconcile catch-up event scrub status prune refresh-snapshot seed clashes parked verify-message options metrics manual completion errors --help --version" ;;
     "init") words="--config --set --debug --print-grants --role --help" ;;
-    "doctor") words="--config --set --debug --help" ;;
+    "doctor") words="--config --set --debug --listen --help" ;;
     "run") words="--config --set --debug --help" ;;
     "sync") words="--config --set --debug --help" ;;
     "reconcile") words="--config --set --debug --dry-run --tag --json --allow-removals --help" ;;

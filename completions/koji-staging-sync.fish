@@ -33,6 +33,7 @@ complete -c koji-staging-sync -n '__fish_seen_subcommand_from init' -l role -x -
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from doctor' -s c -l config -r -F -d 'configuration (TOML); also KOJI_STAGING_SYNC_CONFIG'
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from doctor' -l set -x -d 'set one setting, over file and environment; may be repeated'
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from doctor' -l debug -d 'log more; show where errors come from'
+complete -c koji-staging-sync -n '__fish_seen_subcommand_from doctor' -l listen -x -d 'how long to wait for a message on the bus, at most'
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from run' -s c -l config -r -F -d 'configuration (TOML); also KOJI_STAGING_SYNC_CONFIG'
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from run' -l set -x -d 'set one setting, over file and environment; may be repeated'
 complete -c koji-staging-sync -n '__fish_seen_subcommand_from run' -l debug -d 'log more; show where errors come from'

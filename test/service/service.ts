@@ -129,7 +129,7 @@ class Steps {
       started.ok,
       started.text || (await show('StatusText')),
     )
-    if (!started.ok) process.stdout.write(await this.#journal())
+    if (!started.ok) throw new Error(`not started: ${await this.#journal()}`)
   }
 
   /** What systemd's rules leave the process. */
