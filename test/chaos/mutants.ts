@@ -47,8 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'one-event-more',
     file: 'staging/events.ts',
-    from: 'generate_series(1, $1::int)',
-    to: 'generate_series(0, $1::int)',
+    from: 'generate_series(1, $1::int) returning id),',
+    to: 'generate_series(0, $1::int) returning id),',
     breaks: 'events only for changes',
   },
   {
@@ -61,8 +61,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'token-open',
     file: 'queue/settling.ts',
-    from: 'where key = $1 and token = $2 and generation = $3 and',
-    to: 'where key = $1 and (token = $2 or true) and generation = $3 and',
+    from: "token = $2 and generation = $3 and wakes = '{}' returning",
+    to: "(token = $2 or true) and generation = $3 and wakes = '{}' returning",
     breaks: 'only who holds the claim writes',
   },
   {

@@ -43,7 +43,7 @@ test('a build of the program that leaves what prod untagged is noticed, and shru
   const mutant = MUTANTS.find(({ name }) => name === 'untag-stays')
   if (mutant === undefined) throw new Error('no such mutant')
   const drawn = makePlan(1, 0)
-  const words = ['idleEvent', 'untagBuild', 'pause']
+  const words = ['untagBuild', 'idleEvent']
   const plan: Plan = {
     ...drawn,
     placement: 'volume',

@@ -8,13 +8,7 @@ import { BUILDS, TAGS } from './instances.ts'
  * KSS_TEST_SEED repeats a run.
  */
 const SEED = Number(process.env.KSS_TEST_SEED ?? Math.floor(Math.random() * 1_000))
-const NAMES = [
-  'import of an image',
-  'promotion',
-  'build anew after a reset',
-  'insertion below the latest',
-  'deletion of a tag',
-]
+const NAMES = ['import of an image', 'promotion', 'insertion below the latest']
 console.info(`KSS_TEST_SEED=${SEED}`)
 
 /** Two of an operation's effects. */
@@ -36,7 +30,7 @@ test('operations that are cut off at an effect leave no row without its file, an
   expect(wrong(cuts)).toEqual([])
   expect(cuts.map(({ name }) => name)).toHaveLength(NAMES.length)
   for (const { name, effects } of cuts) expect(effects, name).toBeGreaterThan(8)
-  expect(await ground.judge()).toEqual([])
+  expect(await ground.judge({ scrub: false })).toEqual([])
 })
 
 test('init that is cut off and repeated prepares the same staging', async () => {

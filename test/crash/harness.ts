@@ -128,14 +128,16 @@ export class CrashGround {
   }
 
   /** A start heals: then both hubs answer alike, and nothing is left of what was cut off. */
-  async judge(): Promise<string[]> {
+  async judge({ scrub = true } = {}): Promise<string[]> {
     const { world } = this
     await this.#calm.command('catch-up')
     await this.#calm.workOff()
     const open = await healed(this.#calm)
     await this.#calm.command('reconcile')
-    await this.#calm.command('scrub')
-    await this.#calm.workOff()
+    if (scrub) {
+      await this.#calm.command('scrub')
+      await this.#calm.workOff()
+    }
     const { differences } = await compareHubs({
       prod: world.prodHub.url,
       staging: world.stagingHub.url,
@@ -183,7 +185,12 @@ export class CrashGround {
       effects.push(step)
       return point !== null && effects.length > point
     }
-    const mortal = await Mortal.start({ file, set: ['log.level=info', 'prod.timeout_seconds=60'], work, diesAt })
+    const mortal = await Mortal.start({
+      file,
+      set: ['log.level=info', 'prod.timeout_seconds=60'],
+      work,
+      diesAt,
+    })
     const error = await mortal.ended
     if (error !== null) throw error
     return effects

@@ -35,7 +35,7 @@ async function slowWay(kill: () => Promise<unknown>): Promise<{ url: string; clo
       }
     })
     // In one packet: that it begins, and that it ends.
-    way.on('end', () => client.end(held ?? undefined))
+    way.on('end', () => (held === null ? client.end() : client.end(held)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = new URL(test.url)
