@@ -20,6 +20,7 @@ import { prepareRun } from './operations/prepare-run.ts'
 import { runPrune } from './operations/prune.ts'
 import { runReconcile } from './operations/reconcile.ts'
 import { runDaemon } from './operations/run.ts'
+import { runFollowing } from './operations/run-following.ts'
 import { runScrub } from './operations/scrub.ts'
 import { runSeed } from './operations/seed.ts'
 import { refreshSnapshot } from './operations/snapshot.ts'
@@ -28,6 +29,7 @@ import { runSync } from './operations/sync.ts'
 import type { World } from './operations/world.ts'
 import { Catalog } from './staging/catalog.ts'
 import { Database } from './staging/database.ts'
+import { SameDatabase } from './staging/same-database.ts'
 import { noStep, type Step } from './step.ts'
 import { httpFailed, httpListening, loopTurned, type Telemetry } from './telemetry/events.ts'
 import { Health } from './telemetry/health.ts'
@@ -47,7 +49,7 @@ export interface ContextOptions {
 
 /** The work behind the commands. Connects nowhere before it is asked to. */
 export async function createOperations(options: ContextOptions): Promise<Operations> {
-  const world = createWorld(options)
+  let world = createWorld(options)
   const daemon = {
     id: randomUUID(),
     host: hostname(),
@@ -59,7 +61,16 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     printGrants: (role) => printGrants(world, role),
     doctor: (_signal, wishes) => runDoctor(world, wishes),
     prepareRun: () => prepareRun(world),
-    run: (signal, onReady) => runDaemon(world, daemon, signal, onReady),
+    run: (signal, onReady) =>
+      runFollowing(
+        () => runDaemon(world, daemon, signal, onReady),
+        () => world.replaced.aborted,
+        async () => {
+          const old = world
+          world = createWorld(options)
+          await old.destroy()
+        },
+      ),
     sync: (keys, signal) => runSync(world, daemon, keys, signal),
     reconcile: (what, signal) => runReconcile(world, daemon, what, signal),
     catchUp: (what, signal) => runCatchUp(world, daemon, what, signal),
@@ -89,6 +100,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     staleAfterMs: STALE_AFTER_MS,
     onTurn: () => loopTurned(telemetry, () => health.state().ok),
   })
+  const same = new SameDatabase()
   const hub = once(() => {
     const made = createHub(config, telemetry, step)
     closers.push(() => made.destroy())
@@ -103,6 +115,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
       applicationName: 'koji-staging-sync',
       poolSize: config.staging.poolSize,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      verify: (client) => same.verify(client),
       step,
     })
     closers.push(() => made.destroy())
@@ -124,6 +137,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     telemetry,
     health,
     migrations: MIGRATIONS,
+    replaced: same.replaced,
     digest: createHash('sha256')
       .update(JSON.stringify(fingerprintOf(config)))
       .digest('hex'),

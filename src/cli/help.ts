@@ -78,5 +78,6 @@ export const SEED_HELP = `
 [[principal_rewrite]], [[seed_user]], [[seed_host]], [[external_repo_rewrite]]), and places the builds' files. Staging stays up; nothing of
 its database is written. It stops at the first error and leaves nothing behind; the next one starts anew.
 
---swap renames the databases in one step and keeps the old one; stop the daemon before and start it after: it catches up from the
-dump's last event. --rollback takes the last swap back. Both may be repeated. --dump and --swap go together in one run.`
+--swap carries over what staging made itself, renames the databases in one step and keeps the old one. Daemons may run: they begin anew
+with the other database, and catch up from the dump's last event. --rollback takes the last swap back, the same way. --plan says what would
+come over and what cannot, by doing it and taking it back. Both may be repeated. --dump and --swap go together in one run.`

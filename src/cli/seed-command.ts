@@ -64,9 +64,27 @@ function line(news: Said): string {
     }
     case 'ready':
       return `${news.database} is ready, up to prod's event ${news.seedEvent}, after ${duration(news.elapsedMs / 1000)}`
+    case 'carried':
+      return carriedLines(news)
+    case 'marked':
+      return `${news.builds} builds have other signatures than the dump: the daemon looks at them`
     case 'swapped':
       return `swapped: ${news.ended} connections ended, staging was down for ${(news.downtimeMs / 1000).toFixed(3)} s; what it was is kept as ${news.kept}`
   }
+}
+
+const MAX_NAMES = 10
+
+function carriedLines({ isPlan, carried, left, elapsedMs }: Said & { kind: 'carried' }): string {
+  const head = isPlan ? 'a swap carries over' : 'carried over'
+  const lines = carried.map(({ kind, count, examples }) => {
+    const more = examples.length > MAX_NAMES ? ', ...' : ''
+    const names = examples.length === 0 ? '' : `: ${examples.slice(0, MAX_NAMES).join(', ')}${more}`
+    return `  ${count} ${kind}${names}`
+  })
+  const open = left.map(({ what, why, decided }) => `  ${decided ? 'left' : 'CANNOT'}: ${what}: ${why}`)
+  if (lines.length === 0 && open.length === 0) return `${head}: nothing, staging made nothing itself`
+  return [`${head}, in ${duration(elapsedMs / 1000)}:`, ...lines, ...open].join('\n')
 }
 
 function mb(bytes: number): string {

@@ -138,6 +138,7 @@ export interface Config {
   readonly seed: {
     /** shell patterns of tables whose rows are left out */
     readonly leftOut: readonly string[]
+    readonly jobs: number
     readonly ownTables: readonly string[]
     readonly maintenanceDatabase: string
     readonly channels: readonly string[]

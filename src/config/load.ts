@@ -235,6 +235,7 @@ function deepFreeze<T>(value: T): T {
 function toSeed({ seed, principal_rewrite, seed_user, seed_host }: Settings): Config['seed'] {
   return {
     leftOut: seed.left_out,
+    jobs: seed.jobs,
     ownTables: seed.own_tables,
     maintenanceDatabase: seed.maintenance_database,
     channels: seed.channels,

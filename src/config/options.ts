@@ -398,6 +398,10 @@ export const OPTIONS = {
         help: "Shell patterns of the tables whose rows `seed` leaves out of prod's dump: the biggest one that no staging needs, and what is prod's own business.",
       },
     ),
+    jobs: option(2, {
+      type: integer({ min: 1, max: 16 }),
+      help: 'Indexes and keys that `seed` makes at a time; more than the database server has processors for is of no use.',
+    }),
     own_tables: option<string[]>([], {
       type: z.array(plainText),
       form: 'list',

@@ -7,10 +7,31 @@ export interface SeedOptions {
   readonly rollback: boolean
   /** a dump that is older than what staging shows already is allowed */
   readonly allowOlder: boolean
-  /** what staging made itself, and would be left behind in the kept database, is allowed to be */
+  /** what a swap would do with staging's own work is told, and nothing is swapped */
+  readonly plan: boolean
+  /** nothing that staging made itself is carried over: it stays behind in the database that is kept */
   readonly leaveLocal: boolean
+  /** what of it cannot be carried over may stay behind */
+  readonly leaveRest: boolean
   /** room on the database server, as a person knows it; null: it is found out where that is possible */
   readonly freeBytes: number | null
+}
+
+/** Staging's own work that came over, or would. */
+export interface CarriedKind {
+  /** `builds`, `taggings`, ... */
+  readonly kind: string
+  readonly count: number
+  /** their names, where they have some */
+  readonly examples: readonly string[]
+}
+
+/** Something that does not come over. */
+export interface LeftBehind {
+  readonly what: string
+  readonly why: string
+  /** by policy, or since it is nothing that anybody misses; false: a person has to say that it may be left */
+  readonly decided: boolean
 }
 
 /** What a seed tells. */
@@ -48,4 +69,14 @@ export type SeedNews =
       readonly seedEvent: number
       readonly elapsedMs: number
     }
+  | {
+      readonly kind: 'carried'
+      /** true: nothing was written, this is what a swap would do now */
+      readonly isPlan: boolean
+      readonly carried: readonly CarriedKind[]
+      readonly left: readonly LeftBehind[]
+      readonly elapsedMs: number
+    }
+  /** keys of builds whose signatures changed after the dump: for the daemon to look at */
+  | { readonly kind: 'marked'; readonly builds: number }
   | { readonly kind: 'swapped'; readonly kept: string; readonly ended: number; readonly downtimeMs: number }

@@ -19,6 +19,7 @@ import { PackageIds } from './package-ids.ts'
 import { createPages } from './pages.ts'
 import { untilHubAnswers } from './readiness.ts'
 import { runReconcileLoop } from './reconcile-loop.ts'
+import { untilReplaced } from './run-following.ts'
 import { runScrubLoop } from './scrub-loop.ts'
 import { prepareWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
@@ -126,6 +127,7 @@ export async function runDaemon(
       vital(async () => {
         if (await untilHubAnswers({ hub: world.hub(), telemetry }, all)) onReady()
       }, 'goes on'),
+      vital(() => untilReplaced(world.replaced, all)),
       vital(() => engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), all)),
       vital(() => engine.membership.stay(all)),
       vital(() => every(HEAL_MS, all, () => healPlacements(engine))),

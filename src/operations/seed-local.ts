@@ -1,4 +1,3 @@
-import { SafetyError } from '../errors.ts'
 import type { Database } from '../staging/database.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import type { Replaced } from './seed-replaced.ts'
@@ -32,17 +31,6 @@ export async function countLocalWork(
     [numberSetting(settings, 'seed_event') ?? -1, numberSetting(settings, 'user_id') ?? -1],
   )
   return Object.fromEntries(rows.filter(({ count }) => count > 0).map(({ kind, count }) => [kind, count]))
-}
-
-/** A swap would leave it behind. Throws SafetyError SEED_LOCAL_WORK. */
-export function refuseLocalWork(local: Readonly<Record<string, number>>): void {
-  const named = describeLocal(local)
-  if (named === '') return
-  throw new SafetyError(
-    'SEED_LOCAL_WORK',
-    `staging made ${named} of its own, which would stay behind in the database that is kept (--leave-local allows that)`,
-    { detail: { local } },
-  )
 }
 
 /** `2 builds, 1 tags`; empty: nothing. */

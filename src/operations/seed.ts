@@ -6,14 +6,14 @@ import { estimateBytes, refuseFullDisk } from '../seed/disk.ts'
 import type { Dump } from '../seed/dump-source.ts'
 import { loadDump } from '../seed/load.ts'
 import { placeFiles } from '../seed/place-files.ts'
-import { prepareSeed, type SeedEvent } from '../seed/prepare.ts'
+import { type PreparedRows, prepareRows, prepareSeed, type SeedEvent } from '../seed/prepare.ts'
 import { checkRights, giveRights, readRights } from '../seed/rights.ts'
 import { readSequences } from '../seed/sequences-above.ts'
 import type { Session } from '../seed/session.ts'
 import { News } from './news.ts'
 import { isShared } from './prod-facts.ts'
 import { refuseUnsafeStorage } from './run.ts'
-import { countLocalWork, describeLocal, refuseLocalWork } from './seed-local.ts'
+import { countLocalWork, describeLocal } from './seed-local.ts'
 import { LoadPace } from './seed-pace.ts'
 import { type Replaced, readReplaced } from './seed-replaced.ts'
 import { runExchange } from './seed-swap.ts'
@@ -35,10 +35,11 @@ export async function* runSeed(
   const done = news.until(async () => {
     const admin = await tools.open(world.config.seed.maintenanceDatabase)
     try {
-      await holdAlone(admin)
+      await holdAlone(admin, world.config.staging.database)
       if (options.dump !== null)
         await makeNew(world, tools, admin, { ...options, dump: options.dump }, tell, signal)
-      if (options.swap || options.rollback) await runExchange(world, tools, admin, options, tell)
+      if (options.swap || options.rollback || options.plan)
+        await runExchange(world, tools, admin, options, tell)
     } finally {
       await admin.close()
     }
@@ -47,16 +48,16 @@ export async function* runSeed(
   await done
 }
 
-/** One seed at a time: the bytes of 'kjsd'. */
+/** One seed at a time of one staging: the bytes of 'kjsd'. */
 const SEED_LOCK = 0x6b6a7364
 
-async function holdAlone(admin: Session): Promise<void> {
+async function holdAlone(admin: Session, address: string): Promise<void> {
   const [row] = await admin.query<{ locked: boolean }>(
     'seed.alone',
-    'select pg_try_advisory_lock($1) as locked',
-    [SEED_LOCK],
+    'select pg_try_advisory_lock($1, hashtext($2)) as locked',
+    [SEED_LOCK, /\/([^/?]*)(?:\?|$)/.exec(address.replace(/^[a-z]+:\/\//i, ''))?.[1] ?? ''],
   )
-  if (row?.locked !== true) throw new SafetyError('SEED_RUNS', 'another seed works on this PostgreSQL server')
+  if (row?.locked !== true) throw new SafetyError('SEED_RUNS', 'another seed of this staging is at work')
 }
 
 async function makeNew(
@@ -70,11 +71,10 @@ async function makeNew(
   const startedMs = performance.now()
   await refuseUnsafeStorage(world)
   const replaced = await readReplaced(world)
-  // Before hours of loading, not after.
-  const local = await countLocalWork(await world.database(), replaced)
-  if (options.swap && !options.leaveLocal) refuseLocalWork(local)
-  if (Object.keys(local).length > 0) {
-    tell({ kind: 'note', text: `a swap leaves behind what staging made itself: ${describeLocal(local)}` })
+  const local = describeLocal(await countLocalWork(await world.database(), replaced))
+  if (local !== '') {
+    const then = options.leaveLocal ? 'leaves it behind' : 'carries it over'
+    tell({ kind: 'note', text: `staging made ${local} itself; the swap ${then} (seed --plan tells more)` })
   }
   const running = await tools.open(replaced.database)
   try {
@@ -139,35 +139,50 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
   const { config } = world
   const { session, running, name, dump, replaced, options, tell, signal } = filling
   const pace = new LoadPace(dump, tell)
-  const loaded = await loadDump({
-    dump,
-    session,
-    isLeftOut: compilePatterns(config.seed.leftOut),
-    signal,
-    onProgress: (doing) => pace.show(doing),
-  })
-  const rows = Object.values(loaded.rows)
-  tell({
-    kind: 'loaded',
-    tables: rows.length,
-    rows: rows.reduce((sum, n) => sum + n, 0),
-    leftOut: loaded.leftOut,
-  })
-  for (const notice of loaded.notices) tell({ kind: 'note', text: `left out of the dump: ${notice}` })
-  tell({ kind: 'doing', what: 'making a staging of it' })
   const database = await tools.database(name)
+  const helpers: Session[] = []
   try {
-    const { report, seedEvent } = await prepareSeed({
+    for (let n = 1; n < config.seed.jobs; n += 1) helpers.push(await tools.open(name))
+    const common = {
       session,
       database,
       wishes: seedWishes(config, tools.placements),
       migrations: world.migrations,
-      userName: config.staging.user,
       idFloor: config.staging.idFloor,
+    }
+    const found: PreparedRows[] = []
+    const loaded = await loadDump({
+      dump,
+      session,
+      helpers,
+      isLeftOut: compilePatterns(config.seed.leftOut),
+      onRows: async () => {
+        const prepared = await prepareRows({
+          ...common,
+          ownTables: config.seed.ownTables,
+          checkEvent: (event) => checkEvent(world, session, event, replaced, options),
+        })
+        found.push(prepared)
+      },
+      signal,
+      onProgress: (doing) => pace.show(doing),
+    })
+    const counts = Object.values(loaded.rows)
+    tell({
+      kind: 'loaded',
+      tables: counts.length,
+      rows: counts.reduce((sum, n) => sum + n, 0),
+      leftOut: loaded.leftOut,
+    })
+    for (const notice of loaded.notices) tell({ kind: 'note', text: `left out of the dump: ${notice}` })
+    tell({ kind: 'doing', what: 'making a staging of it' })
+    const [rows] = found as [PreparedRows]
+    const report = await prepareSeed({
+      ...common,
+      userName: config.staging.user,
       prodHub: config.prod.hub,
-      ownTables: config.seed.ownTables,
       replaced: replaced.isKoji ? await readSequences(running) : new Map(),
-      checkEvent: (event) => checkEvent(world, session, event, replaced, options),
+      rows,
     })
     for (const reset of report.resets) tell({ kind: 'reset', ...reset })
     for (const text of report.notes) tell({ kind: 'note', text })
@@ -179,8 +194,9 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
     })
     await tools.flush()
     tell({ kind: 'placed', ...files })
-    return seedEvent
+    return rows.seedEvent
   } finally {
+    for (const helper of helpers) await helper.close()
     await database.destroy()
   }
 }

@@ -34,6 +34,8 @@ export interface World {
   readonly health: Health
   /** all parts' tables of our own schema */
   readonly migrations: readonly Migration[]
+  /** Aborts when another database stands in the place of staging's: everything here was made for the old one. */
+  readonly replaced: AbortSignal
   /** of scope and policy: daemons with another one refuse to join */
   readonly digest: string
   readonly storageChecks: StorageCheckOptions

@@ -171,7 +171,8 @@ async function openStream(
     if (isAddress(from)) {
       const { statusCode, headers, body } = await request(from, { signal })
       if (statusCode !== 200) {
-        body.destroy()
+        // It tells of its own end as of an error.
+        body.on('error', () => {}).destroy()
         throw new Error(`the server answered ${statusCode}`)
       }
       const length = Number(headers['content-length'])

@@ -58,7 +58,8 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
     if (last === undefined) break
     after = last.buildId
     const good: number[] = []
-    const queue = page.values()
+    const queue = (await placePlain(page, placementOf, formerVolumes, good)).values()
+    done += good.length
     const work = async (): Promise<void> => {
       for (const build of queue) {
         if (signal.aborted) throw new StopError('SEED_STOPPED', 'the seed was given up')
@@ -87,6 +88,23 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
     onProgress?.(done, of)
   }
   return { placed, later, failed: of - placed - later, examples }
+}
+
+/** Places those that many can be placed of at once; returns the others. */
+async function placePlain(
+  page: readonly Intent[],
+  placementOf: PlaceFilesOptions['placementOf'],
+  formerVolumes: readonly string[],
+  good: number[],
+): Promise<readonly Intent[]> {
+  const builds = page.filter(({ mode }) => mode === 'volume')
+  if (builds.length === 0) return page
+  const whole = builds.map((build) => ({ ...build, files: [], sigkeys: [], formerVolumes }))
+  const left = await placementOf('volume').placeMany?.(whole)
+  if (left === undefined) return page
+  const others = new Set(left.map(({ buildId }) => buildId))
+  for (const { buildId } of builds) if (!others.has(buildId)) good.push(buildId)
+  return page.filter(({ mode, buildId }) => mode !== 'volume' || others.has(buildId))
 }
 
 const INTENTS = `

@@ -3,29 +3,41 @@ import { Catalog } from '../staging/catalog.ts'
 import { HISTORY_CURSOR, setCursor } from '../staging/cursor.ts'
 import type { Database } from '../staging/database.ts'
 import { initStaging } from '../staging/init.ts'
-import type { Migration } from '../staging/migration.ts'
+import { type Migration, migrate } from '../staging/migration.ts'
 import { pinSetting, writeSetting } from '../staging/settings.ts'
 import { refuseNewerSchema } from './known-schema.ts'
-import type { ResetReport } from './report.ts'
+import { ResetReport } from './report.ts'
 import { resetAll, type Wishes } from './reset.ts'
+import { placeBuilds } from './reset-placement.ts'
 import { raiseAbove, type Sequences } from './sequences-above.ts'
 import type { Session } from './session.ts'
 
-export interface PrepareOptions {
-  /** both in the new database, with the dump loaded */
+/**
+ * Ids that the hub of the replaced database may still give before the swap, so that what is made with them keeps them when it is carried
+ * over. What a seed makes itself lies above.
+ */
+const GAP = 100_000
+
+export interface PrepareRowsOptions {
+  /** both in the new database, with the dump's rows loaded */
   readonly session: Session
   readonly database: Database
   readonly wishes: Wishes
   readonly migrations: readonly Migration[]
-  readonly userName: string
   readonly idFloor: number
-  readonly prodHub: string
   /** tables of the site's own that the dump may have */
   readonly ownTables: readonly string[]
-  /** of the database that is replaced */
-  readonly replaced: Sequences
   /** Judges prod's last event in the dump; throws when the dump must not be used. */
   readonly checkEvent: (event: SeedEvent) => Promise<void>
+}
+
+export interface PrepareOptions extends Omit<PrepareRowsOptions, 'ownTables' | 'checkEvent'> {
+  readonly userName: string
+  readonly prodHub: string
+  /** of the database that is replaced */
+  readonly replaced: Sequences
+  /** what `prepareRows` found and did */
+  readonly rows: PreparedRows
 }
 
 /** Prod's last event that a dump holds. */
@@ -35,19 +47,21 @@ export interface SeedEvent {
   readonly time: string
 }
 
-export interface Prepared {
+export interface PreparedRows {
   readonly seedEvent: SeedEvent
+  /** the highest id of prod's volumes, before any of ours was added */
+  readonly topVolume: number
   readonly report: ResetReport
 }
 
 /**
- * Makes a loaded dump a staging that daemons can follow prod with, from the dump's last event on: our schema, user and settings; every
- * sequence above the floor, and above that of the database that is replaced; then all resets in one transaction.
+ * What is done while the rows are there and no index is yet: the dump is judged before hours of indexing, and what changes most rows,
+ * the volume of each build, has none to change with it.
  *
- * Throws those of `Catalog.requireColumns`, `initStaging`, `refuseNewerSchema`, `resetAll`; SyncError SEED_DUMP_NO_EVENTS.
+ * Throws those of `Catalog.requireColumns`, `refuseNewerSchema`, `placeBuilds`; SyncError SEED_DUMP_NO_EVENTS.
  */
-export async function prepareSeed(options: PrepareOptions): Promise<Prepared> {
-  const { session, database, idFloor } = options
+export async function prepareRows(options: PrepareRowsOptions): Promise<PreparedRows> {
+  const { session, database, wishes, idFloor } = options
   const catalog = await Catalog.read(session)
   catalog.requireColumns()
   await refuseNewerSchema(session, options.ownTables)
@@ -62,20 +76,40 @@ export async function prepareSeed(options: PrepareOptions): Promise<Prepared> {
     )
   }
   await options.checkEvent(seedEvent)
-  // Nothing is planned well before.
-  await session.query('seed.analyze', 'analyze')
+  await migrate(database, options.migrations)
+  const [volume] = await session.query<{ top: number }>(
+    'seed.top-volume',
+    'select max(id) as top from volume',
+  )
+  // Before a volume is added: its id, too, must lie above the floor.
+  await raiseAbove(session, new Map([[catalog.idSequence('volume').sequence, idFloor]]), 0)
+  const report = new ResetReport()
+  await session.transaction('seed.place-builds', () => placeBuilds({ session, wishes, report }))
+  return { seedEvent, topVolume: volume?.top ?? 0, report }
+}
+
+/**
+ * Makes a loaded dump a staging that daemons can follow prod with, from the dump's last event on: our user and settings; every sequence
+ * above the floor, and above that of the database that is replaced; then all resets in one transaction. Returns what was done.
+ *
+ * Throws those of `initStaging`, `resetAll`.
+ */
+export async function prepareSeed(options: PrepareOptions): Promise<ResetReport> {
+  const { session, database, idFloor, rows } = options
+  const { seedEvent } = rows
+  const catalog = await Catalog.read(session)
   const { user } = await initStaging({
     database,
     catalog,
     migrations: options.migrations,
     userName: options.userName,
     idFloor,
-    prodMax: await readTops(session, catalog),
+    prodMax: { ...(await readTops(session, catalog)), volume: rows.topVolume },
   })
-  await raiseAbove(session, options.replaced, 0)
+  await raiseAbove(session, options.replaced, GAP)
   const userId = user.id
-  const report = await session.transaction('seed.reset', () =>
-    resetAll({ session, catalog, wishes: options.wishes, userId }),
+  await session.transaction('seed.reset', () =>
+    resetAll({ session, catalog, wishes: options.wishes, report: rows.report, userId }),
   )
   await database.transaction('seed.settle', async (tx) => {
     await pinSetting(tx, 'prod hub', options.prodHub)
@@ -89,7 +123,7 @@ export async function prepareSeed(options: PrepareOptions): Promise<Prepared> {
     `insert into staging_sync.owned (kind, prod_id, staging_id, digest)
      select 'package', id, id, name from package order by id on conflict do nothing`,
   )
-  return { seedEvent, report }
+  return rows.report
 }
 
 /** The highest id of each numbered table. */

@@ -1,6 +1,8 @@
 import { BUILD_STATE } from '../model/records.ts'
 import type { ResetContext } from './reset.ts'
 
+type Context = Pick<ResetContext, 'session' | 'wishes' | 'report'>
+
 /** Where complete builds stand in staging. */
 export interface PlaceBuilds {
   /** true: `choose` is asked about each build; false: its answer is the same for all of a volume */
@@ -23,7 +25,7 @@ const PAGE = 20_000
  * files are still to be placed. All others (failed, canceled, deleted) go to the default volume: Koji writes below it when somebody
  * builds them again.
  */
-export async function placeBuilds(context: ResetContext): Promise<void> {
+export async function placeBuilds(context: Context): Promise<void> {
   const { session, report, wishes } = context
   const others = await session.change(
     'seed.default-volume',
@@ -35,7 +37,7 @@ export async function placeBuilds(context: ResetContext): Promise<void> {
   else await placeVolumes(context)
 }
 
-async function placeVolumes(context: ResetContext): Promise<void> {
+async function placeVolumes(context: Context): Promise<void> {
   const { session, report, wishes } = context
   const volumes = await session.query<{ id: number; name: string }>(
     'seed.volumes',
@@ -73,7 +75,7 @@ async function placeVolumes(context: ResetContext): Promise<void> {
   report.add('build', 'complete ones moved to their volume in staging', moved)
 }
 
-async function placeEach(context: ResetContext): Promise<void> {
+async function placeEach(context: Context): Promise<void> {
   const { session, report, wishes } = context
   const tags = wishes.placeBuilds.needsTags
     ? `(select array_agg(t.name) from tag_listing l join tag t on t.id = l.tag_id where l.build_id = b.id and l.active)`
@@ -133,7 +135,7 @@ async function placeEach(context: ResetContext): Promise<void> {
   report.add('build', 'complete ones moved to their volume in staging', moved)
 }
 
-async function ensureVolume({ session, report }: ResetContext, name: string): Promise<number> {
+async function ensureVolume({ session, report }: Context, name: string): Promise<number> {
   const [there] = await session.query<{ id: number }>(
     'seed.volume',
     'select id from volume where name = $1',

@@ -1,8 +1,8 @@
 import type { Catalog } from '../staging/catalog.ts'
-import { ResetReport } from './report.ts'
+import type { ResetReport } from './report.ts'
 import { disableHosts, openHosts } from './reset-hosts.ts'
 import { allowUsers, revokeGrants } from './reset-people.ts'
-import { type PlaceBuilds, placeBuilds } from './reset-placement.ts'
+import type { PlaceBuilds } from './reset-placement.ts'
 import { emptyQueues, forgetPasswords, rewritePrincipals } from './reset-secrets.ts'
 import { addChannels, cancelBuilds, cancelTasks, endRepos, rewriteRepos } from './reset-work.ts'
 import type { Session } from './session.ts'
@@ -53,13 +53,12 @@ export interface ResetContext {
  * Makes a staging of what prod's dump holds. In the caller's transaction: all of it or nothing. Tables that the schema does not
  * have (Koji 1.21 to HEAD) are passed over.
  */
-export async function resetAll(options: Omit<ResetContext, 'report' | 'event'>): Promise<ResetReport> {
-  const report = new ResetReport()
+export async function resetAll(options: Omit<ResetContext, 'event'>): Promise<void> {
   const [event] = await options.session.query<{ id: number }>(
     'seed.event',
     'insert into events (time) values (clock_timestamp()) returning id',
   )
-  const context: ResetContext = { ...options, report, event: (event as { id: number }).id }
+  const context: ResetContext = { ...options, event: (event as { id: number }).id }
   await emptyQueues(context)
   await forgetPasswords(context)
   await rewritePrincipals(context)
@@ -72,6 +71,4 @@ export async function resetAll(options: Omit<ResetContext, 'report' | 'event'>):
   await openHosts(context)
   await disableHosts(context)
   await rewriteRepos(context)
-  await placeBuilds(context)
-  return report
 }

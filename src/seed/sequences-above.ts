@@ -6,27 +6,33 @@ import type { Session } from './session.ts'
 export type Sequences = ReadonlyMap<string, number>
 
 /** Of all of Koji's tables, found from the catalog. */
-export async function readSequences(session: Session): Promise<Sequences> {
-  const catalog = await Catalog.read(session)
-  const found = new Map<string, number>()
-  for (const sequence of new Set(catalog.sequences().map((one) => one.sequence))) {
-    const [row] = await session.query<{ last: number }>(
-      'seed.sequence',
-      `select last_value as last from ${sequence}`,
-    )
-    found.set(sequence, row?.last ?? 0)
-  }
-  return found
+export async function readSequences(session: Session, known?: Catalog): Promise<Sequences> {
+  const catalog = known ?? (await Catalog.read(session))
+  const names = [...new Set(catalog.sequences().map((one) => one.sequence))]
+  if (names.length === 0) return new Map()
+  // In one statement: staging stands still meanwhile.
+  const rows = await session.query<{ name: string; last: number }>(
+    'seed.sequences',
+    names
+      .map((name) => `select '${name.replaceAll("'", "''")}' as name, last_value as last from ${name}`)
+      .join(' union all '),
+  )
+  return new Map(rows.map(({ name, last }) => [name, last]))
 }
 
 /**
  * Moves the sequences above those of another database, and by `margin` more; never downwards. An id that both gave would be two
- * things to everybody who remembers it: a repo id that is used twice breaks every newRepo. Returns those that moved.
+ * things to everybody who remembers it: a repo id that is used twice breaks every newRepo. Returns where all stand then.
  * Throws ConfigError SEQUENCE_EXHAUSTED.
  */
-export async function raiseAbove(session: Session, other: Sequences, margin: number): Promise<string[]> {
-  const catalog = await Catalog.read(session)
-  const moved: string[] = []
+export async function raiseAbove(
+  session: Session,
+  other: Sequences,
+  margin: number,
+  known?: Catalog,
+): Promise<Sequences> {
+  const catalog = known ?? (await Catalog.read(session))
+  const now = new Map(await readSequences(session, catalog))
   for (const { sequence, max } of catalog.sequences()) {
     const last = other.get(sequence)
     if (last === undefined) continue
@@ -34,12 +40,14 @@ export async function raiseAbove(session: Session, other: Sequences, margin: num
     if (to >= max) {
       throw new ConfigError('SEQUENCE_EXHAUSTED', `${sequence} would stand at ${to}; it ends at ${max}`)
     }
-    const set = await session.query(
-      'seed.raise',
-      `select setval('${sequence}', $1) from ${sequence} where last_value < $1`,
-      [to],
-    )
-    if (set.length > 0) moved.push(sequence)
+    if (to > (now.get(sequence) ?? 0)) now.set(sequence, to)
   }
-  return moved
+  const moved = [...now].filter(([name]) => other.has(name))
+  if (moved.length > 0) {
+    await session.query(
+      'seed.raise',
+      `select ${moved.map(([name, to]) => `setval('${name.replaceAll("'", "''")}', ${to})`).join(', ')}`,
+    )
+  }
+  return now
 }

@@ -3,7 +3,8 @@ import { SyncError } from '../errors.ts'
 /** What is done with a statement of a dump. */
 export type Judged =
   | { readonly do: 'run' }
-  | { readonly do: 'copy'; readonly table: string }
+  /** `table` without schema and quotes, `name` as it is written */
+  | { readonly do: 'copy'; readonly table: string; readonly name: string }
   /** `notice`: a person should know that it was left out */
   | { readonly do: 'skip'; readonly notice?: string }
 
@@ -59,7 +60,7 @@ export function judgeStatement(statement: string, isLeftOut: (table: string) => 
   if (SKIP.some((pattern) => pattern.test(text))) return { do: 'skip' }
   if (NOTICE.some((pattern) => pattern.test(text))) return { do: 'skip', notice: headOf(text) }
   const copy = /^COPY\s+([\s\S]+?)(?:\s*\([\s\S]*\))?\s+FROM\s+stdin\s*;$/i.exec(text)?.[1]
-  if (copy !== undefined) return { do: 'copy', table: tableOf(copy) }
+  if (copy !== undefined) return { do: 'copy', table: tableOf(copy), name: copy.trim() }
   const into = /^INSERT\s+INTO\s+([\s\S]{1,200})/i.exec(text)?.[1]
   if (into !== undefined) return { do: isLeftOut(tableOf(into)) ? 'skip' : 'run' }
   if (/^CREATE\s+SCHEMA\s+"?staging_sync/i.test(text)) {

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import { SafetyError, SyncError } from '../errors.ts'
+import { Catalog } from '../staging/catalog.ts'
 import { endSessions, keptNameOf, listDatabases, markDatabase, newNameOf } from './databases.ts'
+import { exchangeNames, freeze } from './freeze.ts'
 import { raiseAbove, readSequences, type Sequences } from './sequences-above.ts'
 import type { Session } from './session.ts'
 
@@ -11,8 +11,13 @@ export interface SwapOptions {
   /** a second one there: it ends connections while the first one waits to rename */
   readonly helper: Session
   readonly openIn: (database: string) => Promise<Session>
+  /** in the running database, and in the one that `findNext` named; both end with the swap */
+  readonly running: Session
+  readonly next: Session
   /** name of the running database */
   readonly database: string
+  /** Makes in `next`, in its transaction, what staging made itself; `running` stands still. What it throws takes everything back. */
+  readonly carry: () => Promise<void>
 }
 
 export interface SwapReport {
@@ -20,39 +25,24 @@ export interface SwapReport {
   readonly kept: string
   /** connections that were ended */
   readonly ended: number
+  /** nobody could write for so long; reading went on for most of it */
   readonly downtimeMs: number
 }
 
-/**
- * The hub goes on taking numbers between our reading of the sequences and the rename, some thousandths of a second: by so many
- * they are raised too far.
- */
+/** Whoever was stopped in the middle of something may have taken numbers for it: by so many they are raised too far. */
 const MARGIN = 10_000
 
-/** Puts the database that a seed made in the place of the running one. Throws SyncError SEED_NOT_READY, DATABASE_*. */
-export async function swapIn(options: SwapOptions): Promise<SwapReport> {
-  const { admin, database } = options
+/** The database that would be swapped in. Throws SyncError SEED_NOT_READY, SEED_NOTHING_KEPT, SEED_NAME_TAKEN. */
+export async function findNext(admin: Session, database: string, isRollback: boolean): Promise<string> {
+  const all = await listDatabases(admin, database)
   const name = newNameOf(database)
-  const found = (await listDatabases(admin, database)).find((one) => one.name === name)
-  if (found?.mark?.state !== 'ready') {
+  if (!isRollback) {
+    if (all.find((one) => one.name === name)?.mark?.state === 'ready') return name
     throw new SyncError(
       'SEED_NOT_READY',
       `there is no whole database ${name} to swap in: run seed --dump first`,
     )
   }
-  const at = await readNow(admin)
-  return exchange(options, {
-    from: name,
-    away: keptNameOf(database, at),
-    mark: { ...found.mark, state: 'live', wasLive: false },
-    at,
-  })
-}
-
-/** Takes the last swap back: what it replaced is live again, what it put there may be swapped in again. Throws SEED_NOTHING_KEPT. */
-export async function rollBack(options: SwapOptions): Promise<SwapReport> {
-  const { admin, database } = options
-  const all = await listDatabases(admin, database)
   const kept = all
     .filter(({ mark }) => mark?.state === 'kept')
     .sort((a, b) => (a.mark?.at ?? '').localeCompare(b.mark?.at ?? ''))
@@ -60,12 +50,32 @@ export async function rollBack(options: SwapOptions): Promise<SwapReport> {
   if (kept === undefined) {
     throw new SyncError('SEED_NOTHING_KEPT', `no database that a swap replaced stands beside ${database}`)
   }
-  const away = newNameOf(database)
-  if (all.some(({ name }) => name === away)) {
-    throw new SyncError('SEED_NAME_TAKEN', `${away} stands in the way of the rollback: drop or rename it`)
+  if (all.some((one) => one.name === name)) {
+    throw new SyncError('SEED_NAME_TAKEN', `${name} stands in the way of the rollback: drop or rename it`)
   }
+  return kept.name
+}
+
+/** Puts the database that a seed made in the place of the running one. Throws SyncError SEED_NOT_READY, DATABASE_*, what `carry` throws. */
+export async function swapIn(options: SwapOptions): Promise<SwapReport> {
+  const { admin, database } = options
+  const name = await findNext(admin, database, false)
+  const found = (await listDatabases(admin, database)).find((one) => one.name === name)
   const at = await readNow(admin)
-  return exchange(options, { from: kept.name, away, mark: { state: 'live', at }, at })
+  return exchange(options, {
+    from: name,
+    away: keptNameOf(database, at),
+    mark: { ...found?.mark, state: 'live', wasLive: false },
+    at,
+  })
+}
+
+/** Takes the last swap back: what it replaced is live again, what it put there may be swapped in again. Throws SEED_NOTHING_KEPT. */
+export async function rollBack(options: SwapOptions): Promise<SwapReport> {
+  const { admin, database } = options
+  const from = await findNext(admin, database, true)
+  const at = await readNow(admin)
+  return exchange(options, { from, away: newNameOf(database), mark: { state: 'live', at }, at })
 }
 
 interface Exchange {
@@ -76,30 +86,19 @@ interface Exchange {
 }
 
 async function exchange(options: SwapOptions, { from, away, mark, at }: Exchange): Promise<SwapReport> {
-  const { admin, helper, database, openIn } = options
+  const { admin, helper, database, openIn, running, next, carry } = options
   const live = (await listDatabases(admin, database)).find(({ name }) => name === database)
-  const sequences = await raise(openIn, { above: database, of: from })
-  await endSessions(admin, from)
+  const catalog = await Catalog.read(next)
   const startedMs = performance.now()
-  let ended = await endSessions(admin, database)
-  // Whoever connects from now on waits for the lock that the first rename takes, and finds the new database.
-  let renaming = true
-  const ending = (async () => {
-    while (renaming) {
-      ended += await endSessions(helper, database)
-      await delay(20)
-    }
-  })()
-  try {
-    await admin.transaction('seed.swap', async () => {
-      const rename = (one: string, to: string): Promise<unknown> =>
-        admin.query(
-          'seed.rename',
-          `alter database ${pg.escapeIdentifier(one)} rename to ${pg.escapeIdentifier(to)}`,
-        )
-      await rename(database, away)
-      renaming = false
-      await rename(from, database)
+  let ended = await freeze(running, helper, database)
+  const sequences = await raiseAbove(next, await readSequences(running), MARGIN, catalog)
+  await next.transaction('seed.carry', carry)
+  await next.close()
+  await endSessions(helper, from)
+  ended += await exchangeNames(
+    { admin, helper, still: running },
+    { live: database, from, away },
+    async () => {
       await markDatabase(admin, database, mark)
       // What goes away by a rollback was seeded, and may be swapped in again; else it is what was there before.
       const back = away === newNameOf(database)
@@ -108,30 +107,11 @@ async function exchange(options: SwapOptions, { from, away, mark, at }: Exchange
         away,
         back ? { ...live?.mark, state: 'ready', at, wasLive: true } : { ...live?.mark, state: 'kept', at },
       )
-    })
-  } finally {
-    renaming = false
-    await ending.catch(() => {})
-  }
+    },
+  )
   const downtimeMs = performance.now() - startedMs
   await refuseOvertaken(openIn, { kept: away, live: database, sequences })
   return { kept: away, ended, downtimeMs }
-}
-
-/** The sequences of one database above those of another, read as late as can be. Returns where they stand. */
-async function raise(
-  openIn: SwapOptions['openIn'],
-  { above, of }: { above: string; of: string },
-): Promise<Sequences> {
-  const lower = await openIn(above)
-  const upper = await openIn(of)
-  try {
-    await raiseAbove(upper, await readSequences(lower), MARGIN)
-    return await readSequences(upper)
-  } finally {
-    await lower.close()
-    await upper.close()
-  }
 }
 
 /** After the rename: nobody took more numbers than the margin. Throws SafetyError SEED_SEQUENCE_OVERTAKEN. */

@@ -53,6 +53,8 @@ export interface DatabaseOptions {
   readonly applicationName: string
   readonly poolSize: number
   readonly connectTimeoutMs: number
+  /** Asked with each new connection before it is used; what it throws fails that connect. */
+  readonly verify?: (client: pg.PoolClient) => Promise<void>
   readonly step: Step
 }
 
@@ -86,7 +88,14 @@ export class Database implements Sql {
   private constructor(options: DatabaseOptions) {
     this.#options = options
     this.step = options.step
-    this.#pool = new pg.Pool({ ...clientConfig(options), max: options.poolSize })
+    const { verify } = options
+    this.#pool = new pg.Pool({
+      ...clientConfig(options),
+      max: options.poolSize,
+      ...(verify === undefined
+        ? {}
+        : { verify: (client, done) => void verify(client).then(() => done(), done) }),
+    })
     // An idle connection that breaks is replaced by the pool; the next statement tells.
     this.#pool.on('error', () => {})
     // The pool's own listener is off before that of whoever uses it is on: a server may end a connection in the packet that begins it.

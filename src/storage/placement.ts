@@ -63,6 +63,8 @@ export interface Placement {
   /** True when every path is as `place` and `tidy` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
   place(build: PlacedBuild): Promise<void>
+  /** Where a placement can do many at once: places those that are plain, returns the others, which `place` is for. */
+  placeMany?(builds: readonly PlacedBuild[]): Promise<readonly PlacedBuild[]>
   /**
    * After the rows: takes away what an earlier `place` brought and the build no longer has (an rpm, an archive). A placement that
    * has no files of its own has nothing to do here. Safe to repeat, and not to come to.

@@ -9,6 +9,7 @@ import { LinkTexts, putLink, takeBackLink } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
 import { prodPlace, stagingPlace } from './spots.ts'
+import { VolumeBulk } from './volume-bulk.ts'
 import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
 import { Turns, Work } from './work.ts'
@@ -80,6 +81,21 @@ export class VolumePlacement implements Placement {
       const plan = await assertFree(this.#ground.staging, root, this.#texts, wanted)
       if (!isDone(plan)) await this.#write(root, wanted)
     })
+  }
+
+  /**
+   * Places those of many builds that are plain, returns the others, for `place`. Links are not made durable one by one. For when nobody else
+   * places (a seed).
+   */
+  async placeMany(builds: readonly PlacedBuild[]): Promise<readonly PlacedBuild[]> {
+    const { prodTopdir, linkOwner, made, step } = this.#options
+    // What is not as the directory above needs the careful way.
+    if (made !== undefined && Object.values(made).some((value) => value !== null)) return builds
+    const first = new Map(builds.map((build) => [build.stagingVolume, build]))
+    for (const build of first.values()) await this.place(build).catch(() => {})
+    const root = await this.#ground.root()
+    const ownersMatter = linkOwner !== 'any'
+    return new VolumeBulk({ prodTopdir, root, texts: this.#texts, ownersMatter, step }).place(builds)
   }
 
   /** Looked at in the mount: where the link leads may have another name on this host. */

@@ -1,4 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -124,6 +126,46 @@ describe('reading a dump', () => {
       await expect(open()).rejects.toMatchObject({ code: 'SEED_DUMP_EMPTY' })
     } finally {
       await rm(home, { recursive: true })
+    }
+  })
+
+  it('reads standard input, and an address, of which it says how long it is or that it cannot be had', async () => {
+    const signal = new AbortController().signal
+    const read = async (from: string, stdin: Readable) => {
+      const dump = await openDump({ from, stdin, signal, step: noStep })
+      let text = ''
+      for await (const bytes of dump.sql) text += bytes.toString()
+      return { text, format: dump.format, totalBytes: dump.totalBytes, bytes: dump.readBytes() }
+    }
+    const packed = gzipSync(SCRIPT)
+    const all = { text: SCRIPT, format: 'gzip', bytes: packed.length }
+    expect(await read('-', Readable.from([packed.subarray(0, 7), packed.subarray(7)]))).toEqual({
+      ...all,
+      totalBytes: null,
+    })
+    const server = createServer((request, response) => {
+      if (request.url === '/koji.dump.gz') response.setHeader('content-length', packed.length).end(packed)
+      else if (request.url === '/torn') {
+        response.setHeader('content-length', packed.length)
+        response.write(packed.subarray(0, 100), () => response.destroy())
+      } else response.writeHead(404).end('gone')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      expect(await read(`${base}/koji.dump.gz`, Readable.from([]))).toEqual({
+        ...all,
+        totalBytes: packed.length,
+      })
+      await expect(read(`${base}/other`, Readable.from([]))).rejects.toThrow('the server answered 404')
+      await expect(read(`${base}/torn`, Readable.from([]))).rejects.toMatchObject({
+        code: 'SEED_DUMP_UNREADABLE',
+      })
+      const named = base.replace('//', '//ada:secret@')
+      await expect(read(`${named}/other`, Readable.from([]))).rejects.not.toThrow('secret')
+    } finally {
+      server.close()
+      server.closeAllConnections()
     }
   })
 

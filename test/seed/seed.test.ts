@@ -5,6 +5,7 @@ import { openHere } from '../e2e/daemon.ts'
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
 import { command } from '../operations/command.ts'
 import { dumpKoji } from './dump.ts'
+import { besideOf, prodUrl } from './world.ts'
 
 const CONFIG = `
 [seed]
@@ -38,7 +39,7 @@ let text: string
 beforeAll(async () => {
   world = await e2eWorld({ init: false, config: CONFIG, role: 'owner' })
   await fillProd(world)
-  text = await dumpKoji(await urlOf(world))
+  text = await dumpKoji(await prodUrl(world))
   file = join(world.root, 'koji.dump')
   await writeFile(file, text)
 })
@@ -90,23 +91,10 @@ async function fillProd({ prod }: E2eWorld): Promise<void> {
     insert into image_archives (archive_id, arch) select id, 'x86_64' from archiveinfo where build_id = ${half.id}`)
 }
 
-async function urlOf({ prod, file: configured }: E2eWorld): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const staging = /^database = "(.*)"$/m.exec(await readFile(configured, 'utf8'))?.[1] ?? ''
-  const [row] = await prod.rows('select current_database() as name')
-  return staging.replace(/[^/]+$/, String(row?.name))
-}
-
 const seed = (...more: string[]) =>
   command('seed', '--config', world.file, '--free', '1000000000000', ...more)
 
-/** Databases beside the running one. */
-const beside = async (): Promise<string[]> =>
-  (
-    await world.sql<{ name: string }>(
-      `select datname as name from pg_database where starts_with(datname, current_database() || '_') order by 1`,
-    )
-  ).map(({ name }) => name)
+const beside = () => besideOf(world)
 
 describe('a seed that fails leaves the running staging as it was, and nothing beside it', () => {
   const fails = async (dump: string, code: string, message: string): Promise<void> => {
@@ -166,7 +154,15 @@ it.each(['sql.seed.mark', 'sql.seed.passwords', 'sql.seed.rename'])(
       if (dead) throw new Error('killed')
     }
     const { operations } = await openHere({ file: world.file, step })
-    const options = { swap: true, rollback: false, allowOlder: false, leaveLocal: false, freeBytes: 1e12 }
+    const options = {
+      swap: true,
+      plan: false,
+      rollback: false,
+      allowOlder: false,
+      leaveLocal: false,
+      leaveRest: false,
+      freeBytes: 1e12,
+    }
     const run = async (): Promise<void> => {
       for await (const _ of operations.seed({ ...options, dump: file }, new AbortController().signal));
     }
@@ -297,7 +293,8 @@ describe('a seed', () => {
   it('refuses an older dump, and leaves nothing of what staging made itself behind unless it may', async () => {
     const older = await seed('--dump', file)
     expect(older).toMatchObject({ code: 14, stderr: expect.stringContaining('SEED_DUMP_OLDER') })
-    await world.local.addTag('mine', {})
+    await world.sql(`insert into tag (name) values ('mine');
+      insert into tag_config (tag_id, creator_id) select t.id, u.id from tag t, users u where t.name = 'mine' and u.name = 'boss'`)
     const refused = await seed('--rollback')
     expect(refused).toMatchObject({ code: 14, stderr: expect.stringContaining('1 tags') })
     const back = await seed('--rollback', '--leave-local')

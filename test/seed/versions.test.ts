@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { MIGRATIONS } from '../../src/context/engine.ts'
 import { loadDump } from '../../src/seed/load.ts'
-import { prepareSeed } from '../../src/seed/prepare.ts'
+import { type PreparedRows, prepareRows, prepareSeed } from '../../src/seed/prepare.ts'
 import { Session } from '../../src/seed/session.ts'
 import { Database } from '../../src/staging/database.ts'
 import { noStep } from '../../src/step.ts'
@@ -44,13 +44,7 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
       sql,
       close: () => {},
     } as const
-    await loadDump({
-      dump,
-      session,
-      isLeftOut: (table) => table === 'sessions',
-      signal: new AbortController().signal,
-    })
-    const { report } = await prepareSeed({
+    const common = {
       session,
       database,
       wishes: {
@@ -63,12 +57,24 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
         placeBuilds: { byBuild: true, needsTags: true, choose: () => ({ mode: 'volume', volume: 'prod' }) },
       },
       migrations: MIGRATIONS,
-      userName: 'koji-staging-sync',
       idFloor: 1_000_000_000,
+    }
+    const found: PreparedRows[] = []
+    await loadDump({
+      dump,
+      session,
+      isLeftOut: (table) => table === 'sessions',
+      onRows: async () => {
+        found.push(await prepareRows({ ...common, ownTables: [], checkEvent: async () => {} }))
+      },
+      signal: new AbortController().signal,
+    })
+    const report = await prepareSeed({
+      ...common,
+      userName: 'koji-staging-sync',
       prodHub: 'https://koji.example.org/kojihub',
-      ownTables: [],
       replaced: new Map([['public.repo_id_seq', 1_700_000_000]]),
-      checkEvent: async () => {},
+      rows: found[0] as PreparedRows,
     })
     expect(report.resets).toEqual(
       expect.arrayContaining([
@@ -78,7 +84,7 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
       ]),
     )
     const [row] = await session.query<{ last: number }>('last', 'select last_value as last from repo_id_seq')
-    expect(row?.last).toBe(1_700_000_000)
+    expect(row?.last).toBe(1_700_100_000)
   } finally {
     await database.destroy()
     await session.close()

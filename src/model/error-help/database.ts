@@ -14,6 +14,11 @@ export const DATABASE_ERRORS: ErrorHelps = {
     why: 'Wrong user or password, or pg_hba.conf has no line for this host.',
     todo: 'Check staging.database, staging.database_password_file or the systemd credential.',
   },
+  DATABASE_REPLACED: {
+    what: "Another database stands in the place of staging's: a seed was swapped in, or taken back.",
+    why: '`seed --swap` or `--rollback` ran beside this.',
+    todo: 'Nothing for a daemon, which begins anew with it. A command that was at work stops: run it again.',
+  },
   DATABASE_DENIED: {
     what: "The service's role lacks a right in staging's database. Work waits and goes on by itself once it is granted.",
     why: "It was never granted, an update of Koji or of our schema brought new tables, or `init` was run by a role that does not own Koji's tables.",

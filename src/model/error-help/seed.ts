@@ -5,7 +5,7 @@ const NEW_DUMP =
 
 export const SEED_ERRORS: ErrorHelps = {
   SEED_RUNS: {
-    what: 'Another seed works on the same PostgreSQL server; this one did nothing.',
+    what: 'Another seed of the same staging is at work; this one did nothing.',
     why: 'Somebody else started one, or one that was killed has not been noticed as gone yet.',
     todo: 'Wait for it to end.',
   },
@@ -126,15 +126,15 @@ export const SEED_ERRORS: ErrorHelps = {
     why: 'No swap was made, or the kept database was dropped or renamed.',
     todo: 'Look at the databases of the server.',
   },
-  SEED_DAEMON_RUNS: {
-    what: 'A daemon works on staging; the databases were not swapped.',
-    why: 'What it knows of staging is of the other database.',
-    todo: 'Stop it, swap, start it. One that was killed counts as gone after a minute.',
-  },
   SEED_LOCAL_WORK: {
-    what: 'A swap would leave behind what staging made itself; nothing was changed.',
-    why: 'Local work is not carried over.',
-    todo: 'If it may stay in the kept database, say `--leave-local`.',
+    what: 'Staging made something itself that cannot be carried into the other database; it is named. Nothing was changed.',
+    why: 'The dump has its name or its id for something else, or what it refers to is not there.',
+    todo: 'Mend it in staging (`seed --plan` lists all), or say `--leave-rest` if it may stay in the kept database; `--leave-local` leaves everything there.',
+  },
+  SEED_NOT_STILL: {
+    what: "Staging's tables could not be locked for the swap, though those who held them were ended. Nothing was changed.",
+    why: 'Somebody begins new long transactions all the time.',
+    todo: 'Find out who (pg_stat_activity), stop it, and run `seed --swap` again.',
   },
   SEED_SEQUENCE_OVERTAKEN: {
     what: 'While the databases were swapped, more ids were given out than was allowed for. They were swapped, and the sequences raised.',
