@@ -119,6 +119,19 @@ describe('decoding answers', () => {
     expect(valueOfXml('<value><string><![CDATA[<x>]]> y</string></value>')).toMatchObject({ value: '<x> y' })
   })
 
+  it('keeps millions of them without holding more than a few times their size', () => {
+    const before = process.memoryUsage().rss
+    const decoder = new AnswerDecoder({ maxBytes: 2 ** 25, maxDepth: 10 })
+    decoder.write(Buffer.from('<methodResponse><params><param><value><string>'))
+    const piece = Buffer.from('a\r\u0001'.repeat(20_000))
+    for (let n = 0; n < 60; n += 1) decoder.write(piece)
+    decoder.write(Buffer.from('</string></value></param></params></methodResponse>'))
+    const answer = decoder.end()
+    expect(answer).toMatchObject({ kind: 'value', value: expect.stringContaining('a\r\u0001a\r') })
+    expect((answer as { value: string }).value).toHaveLength(3_600_000)
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * 2 ** 20)
+  })
+
   it('keeps control characters and carriage returns as they are', () => {
     const value = 'a\u0000\u0001\u001b[0m\r\nb\rc\ufffe\uffff\ufdd0\u0085\u2028'
     expect(decode(writeResponse(value), 3)).toMatchObject({ value })
