@@ -62,7 +62,7 @@ const move: Operation = {
   keys: (BUILDS[0] as Operation).keys,
 }
 if (isWanted(move))
-  for (const mode of ['farm', 'copy', 'in-place'])
+  for (const mode of ['farm', 'copy'])
     await onGround(async (ground) => {
       const file = `${ground.world.file}.${mode}`
       await writeFile(file, `${await readFile(ground.world.file, 'utf8')}\n[[placement]]\nmode = "${mode}"\n`)
