@@ -8,7 +8,8 @@
 const ESCAPE = 0xfdd0
 /** Added to a code to get into the private use area. Codes that are escaped: 0-31, 0xFFFE, 0xFFFF, ESCAPE. */
 const SHIFT = 0xe000
-const FORBIDDEN = /[\u0000-\u0008\u000b-\u001f\ufffe\uffff\ufdd0]/
+const ESCAPED = '\\u0000-\\u0008\\u000b-\\u001f\\ufffe\\uffff\\ufdd0'
+const FORBIDDEN = new RegExp(`[${ESCAPED}]`)
 
 /** Any piece of a document, cut anywhere. */
 export function hideControlCharacters(text: string): string {
