@@ -1,7 +1,23 @@
 import { parseArgs } from 'node:util'
 
 /** The measurements, in the order in which they run. */
-const PARTS = ['decoder', 'verify', 'queue', 'calls', 'copy', 'latency', 'burst', 'reconcile'] as const
+const PARTS = [
+  'decoder',
+  'verify',
+  'queue',
+  'calls',
+  'copy',
+  'latency',
+  'burst',
+  'reconcile',
+  'keys',
+  'rates',
+  'naive',
+  'drift',
+  'drift-large',
+] as const
+/** They take long, and make worlds of their own: only when they are named. */
+const ALONE: readonly Part[] = ['reconcile', 'keys', 'rates', 'naive', 'drift', 'drift-large']
 type Part = (typeof PARTS)[number]
 
 export interface Arguments {
@@ -11,6 +27,7 @@ export interface Arguments {
   readonly samples: number
   /** Messages of the burst, over a tenth as many packages. */
   readonly messages: number
+  readonly runs: number
   /** Where the daemon writes a CPU profile when it ends; null: it is not profiled. */
   readonly profileDir: string | null
   /** Where the results go. */
@@ -22,7 +39,8 @@ export const USAGE = `npm run bench [-- OPTION...]
   --real            the real hub of a rig: RIG_PROD_PORT (8081), RIG_PG_PORT (5433), RIG_DIR (/tmp/koji-rig);
                     writes into its database koji_prod and its tree, and needs pg_dump and psql
   --only PART       one of ${PARTS.join(', ')}; may be given more than once
-                    (without it: all but reconcile)
+                    (without it: all but ${ALONE.join(', ')})
+  --runs N          so often everything (1); the run with the median ratio counts, the spread is told
   --samples N       messages of the latency measurement (1000)
   --messages N      messages of the burst (20000)
   --profile DIR     CPU profiles of the daemon
@@ -38,6 +56,7 @@ export function readArguments(argv: readonly string[], defaultOutput: string): A
       only: { type: 'string', multiple: true, default: [] },
       samples: { type: 'string', default: '1000' },
       messages: { type: 'string', default: '20000' },
+      runs: { type: 'string', default: '1' },
       profile: { type: 'string' },
       output: { type: 'string', default: defaultOutput },
       help: { type: 'boolean', default: false },
@@ -51,10 +70,11 @@ export function readArguments(argv: readonly string[], defaultOutput: string): A
     // The reconcile takes a quarter of an hour, and makes a Koji of its own.
     parts:
       values.only.length === 0
-        ? PARTS.filter((name) => name !== 'reconcile')
+        ? PARTS.filter((name) => !ALONE.includes(name))
         : PARTS.filter((part) => values.only.includes(part)),
     samples: count('samples', values.samples, 20),
     messages: count('messages', values.messages, 100),
+    runs: count('runs', values.runs, 1),
     profileDir: values.profile ?? null,
     output: values.output,
   }

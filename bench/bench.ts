@@ -2,16 +2,21 @@
 import { join } from 'node:path'
 import { startBus } from '../test/sim/bus-publisher.ts'
 import { type Arguments, readArguments, USAGE } from './arguments.ts'
+import { measureBesideNaive } from './beside-naive.ts'
 import { measureBurst } from './burst.ts'
 import { measureCalls } from './calls.ts'
 import { measureCopy } from './copy.ts'
 import { startDaemon } from './daemon.ts'
 import { measureDecoder } from './decoder.ts'
+import { measureDrift } from './drift.ts'
 import { measureLatency } from './latency.ts'
+import { measureManyKeys } from './many-keys.ts'
 import { measurePlacing } from './placing.ts'
 import { measureQueue } from './queue.ts'
+import { measureRates } from './rates.ts'
 import { measureReconcile } from './reconcile-measure.ts'
 import { machine, printResults, type Result, writeResults } from './results.ts'
+import { severalTimes } from './runs.ts'
 import { measureVerify } from './verify.ts'
 import { openBenchWorld } from './world.ts'
 
@@ -26,6 +31,11 @@ async function measure(args: Arguments): Promise<Result[]> {
     results.push(
       ...(await measureReconcile({ builds: 20_000, snapshotBuilds: 2_000, profileDir: args.profileDir })),
     )
+  if (has('keys')) results.push(...(await measureManyKeys()))
+  if (has('rates')) results.push(...(await measureRates(args)))
+  if (has('naive')) results.push(...(await measureBesideNaive(args)))
+  if (has('drift') || has('drift-large'))
+    results.push(...(await measureDrift({ large: has('drift-large'), profileDir: args.profileDir })))
   if (!has('calls') && !has('latency') && !has('burst')) return results
   const packages = Math.max(args.messages / 10, args.samples)
   const world = await openBenchWorld({ real: args.real, packages })
@@ -55,7 +65,7 @@ if (args === 'help') {
   console.log(USAGE)
 } else {
   console.log(`${args.real ? 'a real hub' : 'the simulated hub'}; ${machine()}`)
-  const results = await measure(args)
+  const results = await severalTimes(args.runs, () => measure(args))
   printResults(results)
   if (!args.real) console.log("no real hub: the simulator's calls are not compared with its (--real)")
   writeResults(args.output, results)

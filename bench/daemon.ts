@@ -23,8 +23,11 @@ export interface Daemon {
   stop(): Promise<void>
 }
 
+/** What a daemon needs to know of them. */
+type Sides = Pick<BenchWorld, 'prod' | 'stagingUrl' | 'scratch'>
+
 /** Catch-up begins where staging was copied and then rests: what is measured is the way of a message. */
-function configText(world: BenchWorld, options: { endpoint: string; httpPort: number }): string {
+function configText(world: Sides, options: { endpoint: string; httpPort: number }): string {
   const text = JSON.stringify
   return `
 [prod]
@@ -55,7 +58,7 @@ level = "warn"
 }
 
 export async function startDaemon(
-  world: BenchWorld,
+  world: Sides,
   options: { endpoint: string; profileDir: string | null },
 ): Promise<Daemon> {
   await mkdir(join(world.scratch, 'staging', 'packages'), { recursive: true })

@@ -9,7 +9,6 @@ import { KINDS, type Kind, makeBuild, makeSamples, type Sample, signableCount } 
 import { quantile } from './statistics.ts'
 import type { BenchWorld } from './world.ts'
 
-const PERIOD_MS = 50
 const TIMEOUT_MS = 30_000
 const WARM_UPS = 60
 const CATCH_UP = 'kojisync_catchup_last_attempt_timestamp_seconds'
@@ -22,7 +21,7 @@ interface Taken {
 }
 
 /**
- * From the sending of a message to the commit of its rows in staging: a message each 50 ms. Half-way between two of them the
+ * From the sending of a message to the commit of its rows in staging: a message each `periodMs`. Half-way between two of them the
  * floor does the same change in its own copy of staging: the fastest known calls to the same hub, as bytes, and one
  * transaction with the same rows. So both meet the same moments of the machine.
  */
@@ -31,6 +30,7 @@ export async function measureLatency(
   daemon: Daemon,
   bus: BusPublisher,
   count: number,
+  periodMs = 50,
 ): Promise<Result[]> {
   const floor = await Floor.open(world)
   try {
@@ -42,8 +42,8 @@ export async function measureLatency(
     const commits = await Commits.watch(world.stagingUrl)
     try {
       const caughtUp = await daemon.metric(CATCH_UP)
-      console.log(`latency: ${count} messages, ${1000 / PERIOD_MS} a second`)
-      const taken = await run(samples, { commits, floor, bus }).catch(async (error: Error) => {
+      console.log(`latency: ${count} messages, ${1000 / periodMs} a second`)
+      const taken = await run(samples, { commits, floor, bus, periodMs }).catch(async (error: Error) => {
         throw new Error(`${error.message}; ${await daemon.trouble()}`)
       })
       if (caughtUp !== (await daemon.metric(CATCH_UP)))
@@ -99,18 +99,18 @@ async function makeSignable(
 
 async function run(
   samples: readonly Sample[],
-  { commits, floor, bus }: { commits: Commits; floor: Floor; bus: BusPublisher },
+  { commits, floor, bus, periodMs }: { commits: Commits; floor: Floor; bus: BusPublisher; periodMs: number },
 ): Promise<Taken[]> {
   const frames = samples.map((sample) => bus.frames(sample.message))
   const begin = performance.now() + 200
   return Promise.all(
     samples.map(async (sample, i): Promise<Taken> => {
-      const dueMs = begin + i * PERIOD_MS
+      const dueMs = begin + i * periodMs
       await delay(dueMs - performance.now())
       const committed = commits.next(sample.subject, TIMEOUT_MS)
       const sentMs = performance.now()
       await bus.sendRaw(frames[i] as [string, string])
-      await delay(dueMs + PERIOD_MS / 2 - performance.now())
+      await delay(dueMs + periodMs / 2 - performance.now())
       const floorMs = await floor.time(sample)
       return { kind: sample.kind, valueMs: (await committed) - sentMs, floorMs }
     }),

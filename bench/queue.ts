@@ -59,7 +59,7 @@ async function rounds(url: string): Promise<{ value: number; floor: number }> {
 
 /** Milliseconds to claim and finish all keys. */
 async function queueRound(url: string): Promise<number> {
-  const daemons = await Promise.all(Array.from({ length: DAEMONS }, () => open(url)))
+  const daemons = await Promise.all(Array.from({ length: DAEMONS }, () => openQueue(url)))
   const marks: Mark[] = Array.from({ length: KEYS }, (_, i) => ({
     key: { kind: 'tagged', tagId: i % 50, packageId: i },
     priority: i % 10 === 0 ? 'live' : 'sweep',
@@ -97,7 +97,8 @@ async function drain(works: readonly (() => Promise<number>)[]): Promise<number>
   return elapsedMs
 }
 
-async function open(url: string): Promise<{ database: Database; queue: PostgresQueue }> {
+/** A daemon's own queue and connections. The caller destroys the database. */
+export async function openQueue(url: string): Promise<{ database: Database; queue: PostgresQueue }> {
   const options = { url, applicationName: 'bench', poolSize: 4, connectTimeoutMs: 5_000, step: noStep }
   const database = await Database.create(options)
   await migrate(database, queueMigrations)

@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
 import Table from 'cli-table3'
+import { renderReport } from './report.ts'
 
 /** One measurement beside its floor. Lower is better in all of them. */
 export interface Result {
@@ -12,6 +14,13 @@ export interface Result {
   readonly ratio: number
   /** The ratio that is aimed at. */
   readonly goal: number
+  /** How often it was measured; what stands here is the run with the median ratio. */
+  readonly runs?: number
+  /** The least and the most of the ratios. */
+  readonly spread?: readonly [least: number, most: number]
+  /** What ran it, and when (UTC). */
+  readonly machine?: string
+  readonly at?: string
 }
 
 export function result(
@@ -53,8 +62,21 @@ export function machine(): string {
   return `${cores.length} cores (${cores[0]?.model.trim() ?? 'unknown'}), ${memoryGib} GiB, Node ${process.versions.node}, ${process.platform} ${process.arch}`
 }
 
+/** Beside those of other parts that stand there already; RESULTS.md in the same directory is made of them all. */
 export function writeResults(path: string, results: readonly Result[]): void {
-  writeFileSync(path, `[\n${results.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
+  const at = new Date().toISOString().slice(0, 16).replace('T', ' ')
+  const fresh = results.map((row) => ({
+    runs: 1,
+    spread: [row.ratio, row.ratio],
+    ...row,
+    machine: machine(),
+    at,
+  }))
+  const names = new Set(results.map(({ name }) => name))
+  const before: Result[] = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : []
+  const all = [...before.filter(({ name }) => !names.has(name)), ...(fresh as Result[])]
+  writeFileSync(path, `[\n${all.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
+  writeFileSync(join(dirname(path), 'RESULTS.md'), renderReport(all))
 }
 
 /** Three digits that count. */
