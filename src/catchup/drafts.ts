@@ -1,8 +1,8 @@
 import { listBuilds } from '../hub/calls-build.ts'
+import { newestFirst } from '../hub/pages.ts'
 import type { Sql } from '../staging/database.ts'
 import { findDrafts } from '../staging/drafts.ts'
 import { newDifferences } from './differences.ts'
-import { newestFirst } from './pages.ts'
 import type { Run } from './run.ts'
 import { buildKey } from './staging-builds.ts'
 

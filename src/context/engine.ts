@@ -9,6 +9,7 @@ import { RoomGate } from '../converge/build/room.ts'
 import type { Convergers, Deps } from '../converge/deps.ts'
 import { ExternalRepoConverger } from '../converge/external-repo.ts'
 import { LookupConverger } from '../converge/lookup.ts'
+import { Many } from '../converge/many/many.ts'
 import { convergeMigrations } from '../converge/migrations.ts'
 import { PackageConverger } from '../converge/package.ts'
 import { Scope } from '../converge/scope.ts'
@@ -46,7 +47,7 @@ import type { Step } from '../step.ts'
 import { FarmPlacement } from '../storage/farm-placement.ts'
 import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
-import type { Telemetry } from '../telemetry/events.ts'
+import { converged, type Telemetry } from '../telemetry/events.ts'
 import { createCopies } from './copies.ts'
 
 /** Between two looks at the queue when nobody says that there is something. */
@@ -146,6 +147,11 @@ export async function createEngine(parts: {
     convergers,
     breakers,
     catchUp: new CatchUp({ hub, database, queue, overlapMs: config.catchUp.overlapMs }),
+    many: new Many({
+      deps,
+      onEnded: (key) =>
+        converged(telemetry, key, { outcome: { kind: 'applied', rows: 0 }, elapsedMs: 0, lagMs: null }),
+    }),
     reconcile: new Reconcile({ deps }),
     scrub: new Scrub({ deps }),
     worker: (given = {}) =>

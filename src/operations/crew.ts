@@ -69,10 +69,14 @@ export class Crew {
     refuseOutage(this.#engine)
   }
 
+  /** Many keys at a time are converged together, where this process does the work. */
   async mark(keys: readonly Key[]): Promise<void> {
     if (keys.length === 0) return
     this.follow(keys)
-    await this.#engine.queue.mark(keys.map((key) => ({ key, priority: 'sweep' })))
+    const { many, queue } = this.#engine
+    const { taken, left } = this.#works ? many.takes(keys) : { taken: [], left: keys }
+    await queue.mark(left.map((key) => ({ key, priority: 'sweep' })))
+    if (taken.length > 0) await many.converge(taken, this.#signal)
   }
 
   /** Keys that somebody else has marked and that are to be seen through, too. */
@@ -121,7 +125,19 @@ export class Crew {
       [most],
       { prepare: false },
     )
-    return row?.left ?? 0
+    const left = row?.left ?? 0
+    return left > 0 ? left : this.#countUrgent()
+  }
+
+  /** Of what was marked, what a message or somebody who waits for it has made urgent. What else is live is none of ours. */
+  async #countUrgent(): Promise<number> {
+    const rows = await this.#engine.database.query<{ key: string }>(
+      'crew.urgent',
+      `select key from staging_sync.queue where parked_at is null and priority = 0 limit 10000`,
+      [],
+      { prepare: false },
+    )
+    return rows.filter(({ key }) => this.#marked.has(key)).length
   }
 
   #work(): void {

@@ -1,6 +1,7 @@
 import type { CatchUp } from '../catchup/catch-up.ts'
 import type { Config } from '../config/config.ts'
 import type { Convergers, Deps, Owner, PlacementChoice } from '../converge/deps.ts'
+import type { Many } from '../converge/many/many.ts'
 import type { Worker } from '../converge/worker.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { ClockReading } from '../hub/probe.ts'
@@ -97,6 +98,7 @@ export interface Engine {
   /** Finds what no message announced; marks keys, writes nothing else. */
   readonly catchUp: CatchUp
   /** Compares both sides; writes nothing. */
+  readonly many: Many
   readonly reconcile: Reconcile
   /** Looks at builds whole; writes nothing. */
   readonly scrub: Scrub

@@ -27,6 +27,7 @@ export async function readTaggedRpms(
 ): Promise<ProdRpms> {
   const wanted = new Set(builds.map(({ id }) => id))
   const found: ProdRpms = new Map()
+  if (builds.length === 0) return found
   const shown = new Set<number>()
   const note = (rpm: TaggedRpm | Rpm, sigkey: string | null): void => {
     if (rpm.buildId === null || !wanted.has(rpm.buildId)) return

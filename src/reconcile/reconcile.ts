@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { checkSentinel } from '../catchup/sentinel.ts'
 import { openWindow } from '../catchup/window.ts'
 import type { Deps } from '../converge/deps.ts'
@@ -96,7 +97,10 @@ export class Reconcile {
   /** Differences as they are found, those of a tag together. */
   async *walk(signal: AbortSignal, options: WalkOptions, walked: Walked): AsyncGenerator<readonly Drift[]> {
     const { database, hub } = this.#deps
-    const read: ReadOptions = { priority: 'sweep', signal }
+    // Many reads at a time listen to it.
+    const shared = AbortSignal.any([signal])
+    setMaxListeners(0, shared)
+    const read: ReadOptions = { priority: 'sweep', signal: shared }
     const readOne = async <T>(call: Call<T>): Promise<T> => (await hub.read([call], read))[0]
     await openWindow(database, readOne, { overlapMs: 0, since: undefined })
     await checkSentinel(database, readOne)
@@ -115,7 +119,9 @@ export class Reconcile {
       yield await look(() => findGone(this.#deps, 'tag', shown, (tag) => this.#isInScope(tag)))
     }
     const from = { roots: roots.map(({ id }) => id), needed, seen }
-    for await (const walkedTag of readAhead(walkTags(this.#deps, from, this.#limits, { ...read, signal }))) {
+    for await (const walkedTag of readAhead(
+      walkTags(this.#deps, from, this.#limits, { ...read, signal: shared }),
+    )) {
       yield await this.#compareTag(walkedTag, { whole, read, look })
       walked.tags += 1
       walked.builds += walkedTag.tag.builds.length

@@ -1,11 +1,12 @@
 import type { Deps } from '../converge/deps.ts'
+import { findBuildRows } from '../converge/identify.ts'
 import { findNamedRow } from '../converge/named-row.ts'
 import { isSideTag } from '../converge/scope.ts'
 import { observeTag, type ProdTag } from '../converge/tag-observe.ts'
+import { readActiveRows } from '../hub/active-rows.ts'
 import { getPackage } from '../hub/calls-lookup.ts'
 import type { ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows } from '../model/history-rows.ts'
-import { readActiveRows } from './active-rows.ts'
 import { compareContent } from './build-content.ts'
 import type { Found } from './found.ts'
 import { compareListings, completeOf } from './listings.ts'
@@ -90,12 +91,19 @@ export async function compareTagged(
   for (let at = 0; at < builds.length; at += step) {
     const some = builds.slice(at, at + step)
     const whole = { id: prod.tag.id, builds: prod.builds.length }
-    const rpms = read ?? (await readTaggedRpms(deps.hub, whole, some, limits, options))
+    const rpms = read ?? (await readTaggedRpms(deps.hub, whole, await here(deps, some), limits, options))
     for (let from = 0; from < some.length; from += limits.builds) {
       found.push(...(await compareContent(deps, some.slice(from, from + limits.builds), rpms, options)))
     }
   }
   return found
+}
+
+/** Those of the builds that staging has: of the others prod's content is not asked for, they are missing whole. */
+export async function here(deps: Deps, builds: readonly NamedBuild[]): Promise<NamedBuild[]> {
+  const refs = builds.map((build) => ({ ...build, name: build.packageName }))
+  const rows = await findBuildRows(deps.database, deps.owner, refs)
+  return builds.filter(({ id }) => rows.has(id))
 }
 
 /** Whether prod's tag is replicated. */

@@ -5,7 +5,7 @@ import type { IdSet } from './id-set.ts'
 import { again } from './look-twice.ts'
 import { type ProdRpms, readTaggedRpms } from './prod-rpms.ts'
 import type { NamedBuild } from './staging-builds.ts'
-import { isCovered, readTag, type WholeTag } from './tag.ts'
+import { here, isCovered, readTag, type WholeTag } from './tag.ts'
 
 /** A tag as prod shows it, read whole. */
 export interface WalkedTag {
@@ -43,7 +43,10 @@ export async function* walkTags(
     const at = { id: tagId, builds: tag.builds.length }
     const isOne = builds.length > 0 && tag.builds.length <= limits.tagBuilds
     const rpms = isOne
-      ? await again(() => readTaggedRpms(deps.hub, at, builds, limits, options), signal)
+      ? await again(
+          async () => readTaggedRpms(deps.hub, at, await here(deps, builds), limits, options),
+          signal,
+        )
       : null
     yield { tag, builds, rpms }
   }

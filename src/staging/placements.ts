@@ -39,6 +39,36 @@ export async function intendPlacement(sql: Sql, place: PlacementIntent): Promise
   )
 }
 
+/** `intendPlacement` for many, in one statement. */
+export async function intendPlacements(sql: Sql, places: readonly PlacementIntent[]): Promise<void> {
+  await sql.query(
+    'placement.intend-all',
+    `insert into staging_sync.placement as p
+       (prod_build_id, staging_volume, name, version, release, prod_volume, mode, state)
+     select r.*, 'intent' from ${PLACES}, $6::text[], $7::text[])
+            as r(prod_build_id, staging_volume, name, version, release, prod_volume, mode)
+      order by r.prod_build_id
+     on conflict (prod_build_id, staging_volume, name, version, release) do update
+        set prod_volume = excluded.prod_volume, mode = excluded.mode, changed_at = clock_timestamp(),
+            state = case when p.state = 'placed' and p.mode = excluded.mode then p.state else 'intent' end`,
+    [...columns(places), places.map((place) => place.prodVolume), places.map((place) => place.mode)],
+  )
+}
+
+/** `confirmPlacement` for many, in one statement. Returns how many stand. */
+export async function confirmPlacements(sql: Sql, places: readonly PlacementPlace[]): Promise<number> {
+  const rows = await sql.query(
+    'placement.confirm-all',
+    `update staging_sync.placement p
+        set state = 'placed', changed_at = case p.state when 'placed' then p.changed_at else clock_timestamp() end
+       from ${PLACES}) as r(prod_build_id, staging_volume, name, version, release)
+      where p.prod_build_id = r.prod_build_id and p.staging_volume = r.staging_volume and p.name = r.name
+        and p.version = r.version and p.release = r.release and p.state <> 'removing' returning 1`,
+    columns(places),
+  )
+  return rows.length
+}
+
 /**
  * In the transaction that writes the build's rows: files and rows stand. False: somebody is taking the files away, or has done
  * so; then the rows must not be written.
@@ -151,4 +181,17 @@ const PLACE = 'prod_build_id = $1 and staging_volume = $2 and name = $3 and vers
 
 function identity(place: PlacementPlace): unknown[] {
   return [place.prodBuildId, place.stagingVolume, place.name, place.version, place.release]
+}
+
+const PLACES = 'unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[]'
+
+/** The parameters of `PLACES`. */
+function columns(places: readonly PlacementPlace[]): unknown[] {
+  return [
+    places.map((place) => place.prodBuildId),
+    places.map((place) => place.stagingVolume),
+    places.map((place) => place.name),
+    places.map((place) => place.version),
+    places.map((place) => place.release),
+  ]
 }

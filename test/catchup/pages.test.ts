@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { ascending, newestFirst } from '../../src/catchup/pages.ts'
+import { ascending, newestFirst } from '../../src/hub/pages.ts'
 
 interface Row {
   readonly id: number

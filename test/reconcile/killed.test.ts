@@ -5,19 +5,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ReconcileWorld, reconcileWorld } from './world.ts'
 
+const BUILDS = 44
+
 let world: ReconcileWorld
 
 beforeAll(async () => {
   world = await reconcileWorld()
   const { prod } = world
-  await prod.addTag('f43', { arches: 'x86_64' })
-  for (let n = 0; n < 40; n += 1) {
-    const name = `package-${n}`
-    await prod.addPackage('f43', name)
+  // Builds of a tag come together, those of the other one later.
+  for (const tag of ['f42', 'f43']) await prod.addTag(tag, { arches: 'x86_64' })
+  for (let n = 0; n < BUILDS; n += 1) {
+    const [name, tag] = [`package-${n}`, n < BUILDS / 2 ? 'f42' : 'f43']
+    await prod.addPackage(tag, name)
     const made = await prod.importBuild({ name, version: '5', release: '1', rpms: [{ arch: 'src' }] })
-    await prod.tagBuild('f43', made.id)
+    await prod.tagBuild(tag, made.id)
   }
-}, 60_000)
+})
 afterAll(() => world?.close())
 
 const built = () =>
@@ -41,7 +44,7 @@ it('a snapshot that is killed in the middle goes on where it was, and writes not
     await ended
   }
   const before = await built()
-  expect(before.length).toBeLessThan(40)
+  expect(before.length).toBeLessThan(BUILDS)
   // A minute later: nobody waits for the one that is gone.
   await world.sql(
     `update staging_sync.queue set lease_until = now() - interval '1 second' where lease_until is not null`,

@@ -13,11 +13,17 @@ import type { PlacedBuild, PlacedSpot } from '../../storage/placement.ts'
 import type { Deps } from '../deps.ts'
 import { afterCommit } from './after-commit.ts'
 import type { BuildWork } from './content.ts'
+import type { Standing } from './standing.ts'
 
 type Place = PlacedBuild & { readonly record: PlacementIntent }
 
+/** What says where files belong. */
+type Placed = Pick<BuildWork, 'prod' | 'placement' | 'stagingVolume'> & {
+  readonly standing: Pick<Standing, 'sigkeys' | 'placements'>
+}
+
 /** Where the files of a build belong, as the placement and as our record name it. */
-export function placeOf(work: BuildWork): Place {
+export function placeOf(work: Placed): Place {
   const { build, rpms, archives } = work.prod
   const names = { name: build.packageName, version: build.version, release: build.release }
   const volumes = { prodVolume: build.volumeName, stagingVolume: work.stagingVolume }

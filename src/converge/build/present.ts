@@ -80,12 +80,16 @@ export function withoutLocalParts(present: PresentBuild): Tables {
   ) as unknown as Tables
 }
 
-/** One json of everything that hangs on build `$1`. The text depends on the schema alone. */
+/**
+ * One json of everything that hangs on build `$1`. The text depends on the schema alone. The records are looked up one by one
+ * (`offset 0`): a plan that was made while there were few would go through all of a kind.
+ */
 function presentText(catalog: Catalog): string {
   const members = BUILD_TABLES.map((spec) => `'${spec.name}', ${rowsText(catalog, spec)}`)
   const recorded = (kind: string, table: string): string =>
-    `(select coalesce(json_agg(json_build_array(o.staging_id, o.prod_id)), '[]') from staging_sync.owned o
-       join ${table} p on p.id = o.staging_id where o.kind = '${kind}' and p.build_id = $1)`
+    `(select coalesce(json_agg(json_build_array(o.staging_id, o.prod_id)), '[]') from ${table} p
+       cross join lateral (select w.staging_id, w.prod_id from staging_sync.owned w
+                            where w.kind = '${kind}' and w.staging_id = p.id offset 0) o where p.build_id = $1)`
   return `
     select json_build_object(
       'create_event', b.create_event,

@@ -1,7 +1,7 @@
-import { ascending } from '../catchup/pages.ts'
-import { queryHistory } from '../hub/calls-history.ts'
-import type { Hub, ReadOptions } from '../hub/hub.ts'
 import type { HistoryRows } from '../model/history-rows.ts'
+import { queryHistory } from './calls-history.ts'
+import type { Hub, ReadOptions } from './hub.ts'
+import { ascending } from './pages.ts'
 
 const TABLES = ['tag_packages', 'tag_package_owners', 'tag_listing'] as const
 type Table = (typeof TABLES)[number]
