@@ -4,7 +4,7 @@ import type { Step } from '../step.ts'
 import type { Sharing } from './copy-file.ts'
 import { CopyGround } from './copy-ground.ts'
 import type { Transfers } from './copy-limits.ts'
-import { assertBeside, isBeside } from './copy-links.ts'
+import { assertBeside, isBeside, leadsToFormer } from './copy-links.ts'
 import { MANIFEST, type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import { isStanding, tidyFiles } from './copy-present.ts'
 import { removeCopy } from './copy-removal.ts'
@@ -194,7 +194,10 @@ export class CopyPlacement implements Placement {
       const manifest = await readManifest(writer, directory)
       if (manifest === null || manifest.buildId !== build.buildId) return false
       const wanted = wantedFiles(build.files, this.options.take)
-      return (await isStanding(writer, directory, manifest, wanted)) && (await isBeside(writer, root, place))
+      return (
+        (await isStanding(writer, directory, manifest, wanted)) &&
+        (await isBeside(writer, root, { ...build, place }))
+      )
     } finally {
       await directory.close()
     }
@@ -203,8 +206,8 @@ export class CopyPlacement implements Placement {
   /** What is in the way is found before the first write. Throws KeyError STORAGE_CLASH. */
   async #assertFree(root: string, place: BuildPlace, build: PlacedBuild): Promise<void> {
     const { writer } = this.ground
-    const { formerVolumes } = build
-    await assertBeside(writer, root, this.#texts, { place, formerVolumes })
+    await assertBeside(writer, root, this.#texts, { ...build, place })
+    if (await leadsToFormer(writer, root, place, build.formerVolumes)) return
     const standing = await Directory.open(writer, root, [...versionPath(place), place.release])
     if (standing === null) return
     await ourManifest(this.#writing, standing, build.buildId).finally(() => standing.close())

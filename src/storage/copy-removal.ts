@@ -1,10 +1,11 @@
-import { type BuildPlace, buildDir, versionPath } from '../model/paths.ts'
+import { type BuildPlace, buildDir, convenienceLink, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import { MANIFEST, type Manifest, readManifest } from './copy-manifest.ts'
 import { stands, unlinkBelow } from './copy-present.ts'
 import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { Directory, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
+import { putLink, standingAt } from './links.ts'
 import { type Removal, removePlaced } from './volume-removal.ts'
 
 export interface CopyRemoval extends Omit<Removal, 'emptied' | 'files'> {
@@ -37,8 +38,30 @@ export async function removeCopy(removal: CopyRemoval): Promise<{ readonly left:
     }
   }
   if (left.length > 0) return { left }
+  if (successor !== null && place.volume === DEFAULT_VOLUME && hasName(place, successor)) {
+    await leadOn(removal, successor, emptied?.uid ?? null)
+    return { left }
+  }
   const rest = await removePlaced({ ...removal, ...(emptied === undefined ? {} : { emptied }) })
   return { left: rest.left }
+}
+
+/** The build has moved away from the default volume: Koji's link comes where its directory was. Safe to repeat. */
+async function leadOn(
+  { files, root, place, fsync }: CopyRemoval,
+  successor: BuildPlace,
+  uid: bigint | null,
+): Promise<void> {
+  const version = await Directory.open(files, root, versionPath(place))
+  if (version === null) return
+  try {
+    const now = await standingAt(files, version, place.release)
+    if (now.kind !== 'nothing') return
+    await putLink(files, version, place.release, { text: convenienceLink(successor), uid }, now)
+    if (fsync) await version.sync()
+  } finally {
+    await version.close()
+  }
 }
 
 /** Gives back what stays, each as the text after the build's path. */
@@ -131,5 +154,9 @@ async function handOver(
 }
 
 function isSame(a: BuildPlace, b: BuildPlace): boolean {
-  return a.volume === b.volume && a.name === b.name && a.version === b.version && a.release === b.release
+  return a.volume === b.volume && hasName(a, b)
+}
+
+function hasName(a: BuildPlace, b: BuildPlace): boolean {
+  return a.name === b.name && a.version === b.version && a.release === b.release
 }

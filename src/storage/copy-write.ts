@@ -1,8 +1,9 @@
 import { KeyError } from '../errors.ts'
 import { type BuildPlace, versionPath } from '../model/paths.ts'
+import type { BytesWriter } from './copy-calls.ts'
 import type { CopyOptions, Ownership } from './copy-file.ts'
 import { fill } from './copy-fill.ts'
-import { linksBeside, putBeside } from './copy-links.ts'
+import { leadsToFormer, linksBeside, putBeside } from './copy-links.ts'
 import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import type { BuildBytes } from './copy-source.ts'
 import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
@@ -40,8 +41,10 @@ export async function writeBuild(
     const links = await linksBeside(writer, root, writing.texts, work, { ...build, place, uid })
     const owner: Ownership = { device: above.dev, uid, gid, fileMode: writing.fileMode }
     const filling = new Filler(writing, build, bytes, owner)
-    const standing = await version.child(place.release)
-    if (standing === null) await create(filling, version, place.release, work)
+    // From another volume to the default one: the link to where the build was makes way when all is there.
+    const former = await leadsToFormer(writer, root, place, build.formerVolumes)
+    const standing = former ? null : await version.child(place.release)
+    if (standing === null) await create(filling, version, place.release, work, former)
     else await filling.add(standing).finally(() => standing.close())
     await putBeside(writer, work, links, uid, fsync)
   } catch (error) {
@@ -67,13 +70,20 @@ export async function ourManifest(
 }
 
 /** All of it beside, then one rename. */
-async function create(filler: Filler, version: Directory, release: string, work: Work): Promise<void> {
+async function create(
+  filler: Filler,
+  version: Directory,
+  release: string,
+  work: Work,
+  former: boolean,
+): Promise<void> {
   const { writer, fsync } = filler.writing.copy
   await sweepUnfinished(writer, version, release)
   const unfinished = temporaryName(release)
   const top = await version.makeHidden(unfinished)
   try {
     await filler.fill(top, null, true)
+    if (former) await makeWay(writer, version, release, work)
     await writer.rename(version.at(unfinished), version.at(release))
     work.onFailure(() => removeTree(writer, version, release))
     if (fsync) await version.sync()
@@ -83,6 +93,13 @@ async function create(filler: Filler, version: Directory, release: string, work:
   } finally {
     await top.close()
   }
+}
+
+/** No call puts a directory in the place of a link: for an instant the name is not there, as when Koji itself moves a build. */
+async function makeWay(writer: BytesWriter, version: Directory, release: string, work: Work): Promise<void> {
+  const text = await writer.readlink(version.at(release))
+  await writer.unlink(version.at(release))
+  work.onFailure(() => writer.symlink(text, version.at(release)))
 }
 
 /** Fills one build's directory. */

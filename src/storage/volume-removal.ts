@@ -188,7 +188,10 @@ async function look(removal: Removal, at: BuildPlace): Promise<Standing> {
 }
 
 function belongsTo(texts: LinkTexts, successor: BuildPlace | null, link: Standing): boolean {
-  return successor !== null && link.kind === 'link' && link.text === texts.convenience(successor)
+  if (successor === null) return false
+  // What has moved to the default volume stands there itself.
+  if (successor.volume === DEFAULT_VOLUME) return link.kind === 'other'
+  return link.kind === 'link' && link.text === texts.convenience(successor)
 }
 
 function isSame(a: BuildPlace, b: BuildPlace): boolean {

@@ -1,4 +1,16 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { noStep, type Step } from '../../src/step.ts'
@@ -98,4 +110,35 @@ it('a build that cannot be judged right leaves the snapshot as it was', async ()
   await expect(placement().place(build)).rejects.toMatchObject({ code: 'STORAGE_WRONG_DIGEST' })
   expect(readFileSync(join(target, 'images/a.img'), 'utf8')).toBe('on disk!')
   expect(await placement().isPlaced(build)).toBe(false)
+})
+
+it('a build that prod moves to another volume moves, there and back; its name leads to it at every step', async () => {
+  snap()
+  await placement().place(build)
+  const attic = { ...build, prodVolume: 'attic', stagingVolume: 'attic', formerVolumes: ['DEFAULT'] }
+  const there = join(trees.prod, 'vol/attic/packages/bash/5.2')
+  mkdirSync(there, { recursive: true })
+  renameSync(source, join(there, '1.fc43'))
+  symlinkSync('../../../vol/attic/packages/bash/5.2/1.fc43', source)
+  const moved = join(trees.staging, 'vol/attic/packages/bash/5.2/1.fc43')
+  for (let again = 0; again < 2; again++) {
+    await placement().place(attic)
+    expect(await placement().isPlaced(attic)).toBe(true)
+    expect(existsSync(join(target, RPM))).toBe(true)
+  }
+  for (let again = 0; again < 2; again++) expect(await placement().remove(build, attic)).toEqual({ left: [] })
+  expect(readlinkSync(target)).toBe('../../../vol/attic/packages/bash/5.2/1.fc43')
+  expect(existsSync(join(target, RPM))).toBe(true)
+  const settled = { ...attic, formerVolumes: ['attic'] }
+  expect(await placement().isPlaced(settled)).toBe(true)
+
+  rmSync(source)
+  renameSync(join(there, '1.fc43'), source)
+  const back = { ...build, formerVolumes: ['attic'] }
+  expect(await placement().isPlaced(back)).toBe(false)
+  await placement().place(back)
+  expect(lstatSync(target).isDirectory()).toBe(true)
+  expect(await placement().remove(attic, back)).toEqual({ left: [] })
+  expect(existsSync(moved)).toBe(false)
+  expect(await placement().isPlaced({ ...build, formerVolumes: ['DEFAULT'] })).toBe(true)
 })

@@ -34,8 +34,15 @@ export function failAt(verb: string, errno: string, nth = 1, side?: string): Ste
   }
 }
 
-/** What every placement owes, whatever it makes of a build. Run it with a factory. */
-export function placementContract(title: string, make: MakePlacement): void {
+/**
+ * What every placement owes, whatever it makes of a build. Run it with a factory. `adopts`: a directory under a build's name is a
+ * snapshot's, never somebody's own.
+ */
+export function placementContract(
+  title: string,
+  make: MakePlacement,
+  { adopts = false }: { readonly adopts?: boolean } = {},
+): void {
   describe(`${title} keeps the contract of placements`, () => {
     let trees: Trees
     beforeEach(() => {
@@ -144,7 +151,7 @@ export function placementContract(title: string, make: MakePlacement): void {
 
     it('touches nothing where staging has a build of its own', async () => {
       trees.addBuild(aBuild())
-      for (const path of [hubPath(aBuild()), basePath(aBuild())]) {
+      for (const path of adopts ? [basePath(aBuild())] : [hubPath(aBuild()), basePath(aBuild())]) {
         mkdirSync(path, { recursive: true })
         writeFileSync(join(path, 'local.rpm'), 'local')
         const before = snapshot(trees.staging)
