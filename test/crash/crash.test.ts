@@ -8,7 +8,7 @@ import { BUILDS, TAGS } from './instances.ts'
  * KSS_TEST_SEED repeats a run.
  */
 const SEED = Number(process.env.KSS_TEST_SEED ?? Math.floor(Math.random() * 1_000))
-const NAMES = ['import of an image', 'promotion', 'insertion below the latest']
+const NAMES = ['import of an image', 'insertion below the latest']
 console.info(`KSS_TEST_SEED=${SEED}`)
 
 /** Two of an operation's effects. */
