@@ -22,6 +22,9 @@ export class Guest {
     const boot = spawn(join(import.meta.dirname, 'boot.sh'), argv, {
       stdio: ['ignore', 'inherit', 'inherit'],
     })
+    // However this ends, nothing of it stays.
+    process.once('exit', () => boot.kill('SIGKILL'))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
     for (let tries = 0; tries < 600; tries += 1) {
       await sleep(100)
       const found = childOf(boot.pid ?? 0)
