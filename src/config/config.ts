@@ -159,7 +159,11 @@ export interface Config {
     }[]
   }
   /** null: no HTTP server */
-  readonly http: { readonly listen: ListenAddress | null }
+  readonly http: {
+    readonly listen: ListenAddress | null
+    /** how long a daemon that stopped for safety still tells so */
+    readonly lingerMs: number
+  }
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
 }
 

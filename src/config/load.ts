@@ -210,7 +210,7 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       checkpointDays: settings.retention.checkpoint_days,
       checkpointsPerKey: settings.retention.checkpoints_per_key,
     },
-    http: { listen: parseListen(settings.http.listen) },
+    http: { listen: parseListen(settings.http.listen), lingerMs: toMs(settings.http.linger_seconds) },
     log: settings.log,
   }
 }

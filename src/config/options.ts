@@ -428,6 +428,10 @@ export const OPTIONS = {
       form: 'text',
       help: 'Where `run` serves its page, /status.json, /metrics, /healthz and /readyz: host:port, a port alone (then on 127.0.0.1), or off.',
     }),
+    linger_seconds: option(90, {
+      type: seconds({ min: 0, max: 120 }),
+      help: 'When writing has stopped for safety, `run` goes on serving for so long, so that this is scraped and seen, before it ends with status 14.',
+    }),
   },
   log: {
     level: option('info', {

@@ -1,7 +1,7 @@
 import { gpgVerifier } from '../bus/signature/gpg.ts'
 import { readPolicyFile } from '../bus/signature/policy-file.ts'
 import { Refused } from '../bus/signature/refused.ts'
-import { type TrustRead, TrustStore } from '../bus/signature/trust-store.ts'
+import { TrustStore, type TrustStoreOptions } from '../bus/signature/trust-store.ts'
 import { judgeUnchecked } from '../bus/signature/unchecked.ts'
 import { Verifier } from '../bus/signature/verifier.ts'
 import type { Trust } from '../bus/x509/trust.ts'
@@ -10,7 +10,7 @@ import { asError, ConfigError } from '../errors.ts'
 import type { JudgeMessage, JudgeOptions } from '../model/judged-message.ts'
 import type { Check } from '../model/operations.ts'
 import type { Step } from '../step.ts'
-import { type Telemetry, trustRead } from '../telemetry/events.ts'
+import { type Telemetry, trustChanged, trustRead } from '../telemetry/events.ts'
 
 /** A list that ends sooner than this is worth a warning: with it ends all that the bus tells. */
 const CRL_WARNING_SECONDS = 7 * 86_400
@@ -20,7 +20,10 @@ export function createVerifier(config: Config, telemetry: Telemetry, step: Step)
   const { validateSignatures, nitpicky, backends } = config.bus.fedmsg
   if (!validateSignatures) return null
   return new Verifier({
-    trusted: createTrustStore(config, step, (read) => trustRead(telemetry, read)),
+    trusted: createTrustStore(config, step, {
+      onRead: (read) => trustRead(telemetry, read),
+      onTrust: (crlNextUpdate) => trustChanged(telemetry, crlNextUpdate),
+    }),
     policy: readPolicy(config),
     nitpicky,
     backends,
@@ -54,7 +57,7 @@ export async function checkSignatures(config: Config, step: Step): Promise<Check
   }
   try {
     const policy = readPolicy(config)
-    const trust = await createTrustStore(config, step, () => {}).current()
+    const trust = await createTrustStore(config, step, { onRead: () => {} }).current()
     return judge(name, trust, policy.size)
   } catch (error) {
     return {
@@ -93,11 +96,15 @@ function judge(name: string, trust: Trust, topics: number): Check {
     : { name, status: 'ok', message, todo: null }
 }
 
-function createTrustStore(config: Config, step: Step, onRead: (read: TrustRead) => void): TrustStore {
+function createTrustStore(
+  config: Config,
+  step: Step,
+  told: Pick<TrustStoreOptions, 'onRead' | 'onTrust'>,
+): TrustStore {
   const { ca, crl } = config.bus.fedmsg
   if (ca === null)
     throw new ConfigError('BUS_CA_MISSING', 'bus.fedmsg.ca is missing: messages are checked against it')
-  return new TrustStore({ ca, crl, step, onRead })
+  return new TrustStore({ ca, crl, step, ...told })
 }
 
 function readPolicy({ bus }: Config): ReturnType<typeof readPolicyFile> {

@@ -147,9 +147,15 @@ export async function runDaemon(
       vital(() => every(MEASURE_MS, all, () => measures.measure())),
     ])
   } finally {
-    await http?.destroy()
     await measures.record().catch(() => {})
     await leaveDaemons(engine.database, daemon.id).catch(() => {})
+    const unsafe = fatal.find((error) => error instanceof SafetyError)
+    if (http !== null && unsafe !== undefined && config.http.lingerMs > 0) {
+      // Who watches must have time to see it: a process that is gone says nothing.
+      health.stopped(`writing stopped for safety: ${unsafe.code}`)
+      await delay(config.http.lingerMs, undefined, { signal }).catch(() => {})
+    }
+    await http?.destroy()
   }
   if (fatal.length > 0) throw fatal[0]
 }

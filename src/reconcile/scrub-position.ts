@@ -120,15 +120,25 @@ export async function countOwnedBuilds(sql: Sql, seedEvent: number | null): Prom
 export async function readScrubStatus(
   sql: Sql,
 ): Promise<(Omit<ScrubStatus, 'perSecond' | 'inTime'> & Pass) | null> {
-  const [row] = await sql.query<Omit<ScrubStatus, 'perSecond' | 'inTime'> & Pass>(
+  const [row] = await sql.query<
+    Omit<ScrubStatus, 'perSecond' | 'inTime' | 'missed' | 'lastMissed'> &
+      Pass & { readonly missed: string; readonly lastMissed: string | null }
+  >(
     'scrub.status',
-    `select pass, builds, done, missed, ${ISO('started')} as started, ${ISO('last_started')} as "lastStarted",
+    `select pass, greatest(builds, done) as builds, done, missed, ${ISO('started')} as started, ${ISO('last_started')} as "lastStarted",
             ${ISO('last_ended')} as "lastEnded", last_builds as "lastBuilds", last_missed as "lastMissed",
             coalesce(holder is not null and seen > clock_timestamp() - make_interval(secs => ${GONE_SECONDS}), false) as running,
             extract(epoch from clock_timestamp() - started)::double precision as "elapsedSeconds"
        from staging_sync.scrub`,
   )
-  return row ?? null
+  if (row === undefined) return null
+  // JSON comes as text here (connection.ts).
+  const { missed, lastMissed, ...rest } = row
+  return {
+    ...rest,
+    missed: JSON.parse(missed) as ScrubStatus['missed'],
+    lastMissed: lastMissed === null ? null : (JSON.parse(lastMissed) as ScrubStatus['missed']),
+  }
 }
 
 function ISO(column: string): string {

@@ -146,16 +146,18 @@ export function trustRead(
     what: TrustFile
     outcome: TrustOutcome
     error: Error | null
-    /** Of the list that is in use, seconds since 1970. */
-    crlNextUpdate: number | null
   },
 ): void {
-  const { what, outcome, error, crlNextUpdate } = fields
+  const { what, outcome, error } = fields
   metrics.trustReads.inc({ file: what, outcome })
-  if (crlNextUpdate !== null) metrics.crlNextUpdate.set(crlNextUpdate)
   if (outcome === 'failed')
     log.warn({ file: what, err: error }, 'what messages are checked against cannot be read')
   else if (outcome === 'changed') log.info({ file: what }, 'what messages are checked against was read')
+}
+
+/** What messages are checked against from now on; when its revocation list ends, seconds since 1970. */
+export function trustChanged({ metrics }: Telemetry, crlNextUpdate: number | null): void {
+  metrics.crlNextUpdate.set(crlNextUpdate ?? 0)
 }
 
 /** A look for missed messages in datagrepper; what became of each is told as of those off the bus. */

@@ -241,6 +241,7 @@ interval_seconds = 3600
 shutdown_grace_seconds = 5
 [http]
 listen = "127.0.0.1:0"
+linger_seconds = 0
 [log]
 level = "debug"
 `

@@ -78,12 +78,12 @@ describe('the page', () => {
   it('shows lag, what came and was done, queue, drift, placement use and how far the finders are', () => {
     const text = textOf(renderPage(dataOf(quietBut({ live: 12, sweep: 5, oldestSeconds: 7 }))))
     for (const wanted of [
-      'Queue, ready 12 live, 5 sweep',
+      'Ready, live 12 Ready, sweep 5',
       'Oldest due 7 s',
-      'Lag, last 5 min 30 ms, at most 200 ms',
+      'Lag, last 5 min 30 ms (max 200 ms)',
       'Came, last 5 min 4 messages',
       'Made equal, last 5 min 3 keys',
-      'All compared 2 h ago',
+      'Last reconcile 2 h ago',
       '04:04Z: 3 changes, mean 30 ms, at most 200 ms',
       '04:04Z: 4 messages came, 3 keys made equal',
       'applied bash-5-1 build/7, 12 rows, 5 s ago',
@@ -92,9 +92,23 @@ describe('the page', () => {
       'catch-up, history event 777; its newest change is from 5 min ago',
       'scrub never',
       'copy 5 1 0 3 GiB',
+      '5 GiB free, 1 GiB of it kept so',
       'ok hub up',
     ])
       expect(text).toContain(wanted)
+  })
+
+  it('joins messages that came one after the other', () => {
+    const message = (subject: string, seconds: number) => ({
+      atMs: NOW - seconds * 1000,
+      what: 'message',
+      subject,
+      name: null,
+      detail: '',
+    })
+    const recent = [message('tag', 1), message('untag', 2), message('tag', 3), ...QUIET.recent]
+    const text = textOf(renderPage(dataOf({ ...QUIET, recent })))
+    expect(text).toContain('3 messages 2 tag, 1 untag, 1 s ago applied bash-5-1')
   })
 
   it('shows both sides of a clash field by field, marks what differs, and says how to decide', () => {

@@ -14,8 +14,6 @@ export interface TrustRead {
   readonly what: TrustFile
   readonly outcome: 'changed' | 'unchanged' | 'failed'
   readonly error: Error | null
-  /** Of the list that is in use: when it ends, seconds since 1970; null: no list, or it never ends. */
-  readonly crlNextUpdate: number | null
 }
 
 export interface TrustStoreOptions {
@@ -25,6 +23,8 @@ export interface TrustStoreOptions {
   readonly crl: string | null
   readonly step: Step
   readonly onRead: (read: TrustRead) => void
+  /** What was read is in use from now on. When the list ends, seconds since 1970; null: no list, or it never ends. */
+  readonly onTrust?: (crlNextUpdate: number | null) => void
   /** Older contents are read again; default 10 seconds for files, 30 minutes (as fedmsg does) for addresses. */
   readonly maxAgeMs?: number
   /** Between two attempts at least; default 1 second for files, 1 minute for addresses. */
@@ -40,6 +40,7 @@ export class TrustStore implements Trusted {
   readonly #ca: Document
   readonly #crl: Document | null
   readonly #onRead: TrustStoreOptions['onRead']
+  readonly #onTrust: NonNullable<TrustStoreOptions['onTrust']>
   /** What `#made` was made of, by identity. */
   #contents: readonly (Buffer | null | undefined)[] = [undefined]
   /** The newest that is one; while there was none, why. */
@@ -47,6 +48,7 @@ export class TrustStore implements Trusted {
 
   constructor(options: TrustStoreOptions) {
     this.#onRead = options.onRead
+    this.#onTrust = options.onTrust ?? (() => {})
     this.#ca = this.#document('ca', options.ca, options)
     this.#crl = options.crl === null ? null : this.#document('crl', options.crl, options)
   }
@@ -57,6 +59,7 @@ export class TrustStore implements Trusted {
       this.#contents = contents
       const made = this.#make(contents)
       if (made instanceof Trust || !(this.#made instanceof Trust)) this.#made = made
+      if (made instanceof Trust) this.#onTrust(made.crl?.nextUpdate ?? null)
     }
     if (this.#made instanceof Trust) return this.#made
     throw this.#made
@@ -105,7 +108,6 @@ export class TrustStore implements Trusted {
   }
 
   #tell(what: TrustFile, outcome: TrustRead['outcome'], error: Error | null): void {
-    const crl = this.#made instanceof Trust ? this.#made.crl : null
-    this.#onRead({ what, outcome, error, crlNextUpdate: crl?.nextUpdate ?? null })
+    this.#onRead({ what, outcome, error })
   }
 }

@@ -15,7 +15,7 @@ export function clashPart({ clashing, clashes }: StatusReport): Html {
       html`<li>${policy} <code>${name ?? key}</code> <small>by ${by} on ${host}, ${at}</small></li>`,
   )
   const more = Object.values(clashes).reduce((sum, count) => sum + count, 0) - clashing.clashes.length
-  return html`<section class="wide"><h2>Clashes</h2><p class="mute">${counts === '' ? 'none stands' : counts}</p>
+  return html`<section class="${counts === '' && decisions.length === 0 ? 'half' : 'wide'}"><h2>Clashes</h2><p class="mute">${counts === '' ? 'none stands' : counts}</p>
 <ul>${clashing.clashes.slice(0, MAX_SHOWN).map(clash)}</ul>${more > 0 ? html`<p class="mute">and ${more} more: <code>clashes list</code></p>` : null}${decisions.length === 0 ? null : html`<h3>Decided by hand</h3><ul>${decisions}</ul>`}</section>`
 }
 
@@ -59,5 +59,5 @@ export function parkedPart({ parked, queue }: StatusReport): Html {
   const more = queue.parked - parked.length
   const item = ({ key, name, code, reason, attempts, since, retryAt }: ShownParked): Html =>
     html`<li><code>${name ?? key}</code> <span class="fail">${code}</span> ${reason} <small>${key}, ${attempts} attempts, since ${since.slice(0, 19)}, again at ${retryAt.slice(0, 19)}; <code>errors ${code}</code>, <code>parked retry ${key}</code></small></li>`
-  return html`<section class="wide"><h2>Parked keys</h2>${parked.length === 0 ? html`<p class="mute">none</p>` : html`<ul>${parked.map(item)}</ul>`}${more > 0 ? html`<p class="mute">and ${more} more: <code>parked list</code></p>` : null}</section>`
+  return html`<section class="${parked.length === 0 ? 'half' : 'wide'}"><h2>Parked keys</h2>${parked.length === 0 ? html`<p class="mute">none</p>` : html`<ul>${parked.map(item)}</ul>`}${more > 0 ? html`<p class="mute">and ${more} more: <code>parked list</code></p>` : null}</section>`
 }

@@ -12,19 +12,21 @@ export function figures(status: StatusReport): Html {
   const { count, sum, max } = lately.lag
   const held = clashes.held ?? 0
   return html`<dl>${[
-    figure('Queue, ready', `${queue.live} live, ${queue.sweep} sweep`),
+    figure('Ready, live', queue.live),
+    figure('Ready, sweep', queue.sweep),
     figure('Worked on', queue.claimed),
-    figure('Waiting, to be looked at again', `${queue.waiting}, ${queue.delayed}`),
+    figure('Waiting for others', queue.waiting),
+    figure('Looked at again later', queue.delayed),
     figure('Oldest due', duration(queue.oldestSeconds)),
     figure('Parked', queue.parked, queue.parked > 0),
     figure('Clashes held', held, held > 0),
     figure(
       `Lag, last ${MINUTES} min`,
-      count === 0 ? 'no live change' : `${duration(sum / count)}, at most ${duration(max)}`,
+      count === 0 ? 'none' : `${duration(sum / count)} (max ${duration(max)})`,
     ),
     figure(`Came, last ${MINUTES} min`, `${lately.arrived} messages`),
     figure(`Made equal, last ${MINUTES} min`, `${lately.applied} keys`),
-    figure('All compared', reconcile === null ? 'never' : ago(atMs, reconcile.atMs)),
+    figure('Last reconcile', reconcile === null ? 'never' : ago(atMs, reconcile.atMs)),
   ]}</dl>`
 }
 

@@ -1,4 +1,4 @@
-import { ago, byteSize, countsText } from '../../model/human.ts'
+import { ago, byteSize, countsText, duration } from '../../model/human.ts'
 import type { StatusReport } from '../../model/status.ts'
 import { type Html, html } from './html.ts'
 
@@ -33,7 +33,7 @@ export function findingPart({ reconcile, cursors, scrub, debts, atMs }: StatusRe
 }
 
 /** Where builds' files stand. */
-export function placementPart({ placements }: StatusReport): Html {
+export function placementPart({ placements, tree }: StatusReport): Html {
   const rows = placements
     .filter(({ builds }) => Object.values(builds).some((count) => count > 0))
     .map(
@@ -41,5 +41,14 @@ export function placementPart({ placements }: StatusReport): Html {
         html`<tr><th>${mode}</th><td>${builds.placed}</td><td>${builds.intent}</td><td>${builds.removing}</td><td>${byteSize(bytes)}</td></tr>`,
     )
   const table = html`<table class="numbers"><tr><th></th><th>builds</th><th>coming</th><th>going</th><th>own bytes</th></tr>${rows}</table>`
-  return html`<section><h2>Files by placement</h2>${rows.length === 0 ? html`<p class="mute">no build is placed</p>` : table}</section>`
+  return html`<section><h2>Files by placement</h2>${rows.length === 0 ? html`<p class="mute">no build is placed</p>` : table}${room(tree)}</section>`
+}
+
+/** Space in staging's tree, and how old a snapshot is. */
+function room(tree: StatusReport['tree']): Html | null {
+  if (tree === null) return null
+  const { freeBytes, reserveBytes, full, snapshotAgeSeconds } = tree
+  const kept = reserveBytes === null ? '' : `, ${byteSize(reserveBytes)} of it kept so`
+  const age = snapshotAgeSeconds === null ? '' : `; snapshot taken ${duration(snapshotAgeSeconds)} ago`
+  return html`<p class="mute">${byteSize(freeBytes)} free${kept}${age}</p>${full ? html`<p class="fail">copies wait for room</p>` : null}`
 }

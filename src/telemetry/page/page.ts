@@ -1,4 +1,5 @@
-import { ago, duration } from '../../model/human.ts'
+import { ago, countsText, duration } from '../../model/human.ts'
+import type { ShownThing } from '../../model/status.ts'
 import { clashPart, parkedPart } from './attention.ts'
 import type { PageData } from './data.ts'
 import { figures } from './figures.ts'
@@ -22,9 +23,9 @@ export function renderPage(data: PageData): string {
 <header><p class="mute">Staging of <code>${data.prodHub}</code></p>
 <div class="verdict ${verdict.level}"><h1>${verdict.title}</h1><p>${verdict.text}</p></div></header>
 <main>${failing(data)}${status === null ? null : html`${figures(status)}${clashPart(status)}${parkedPart(status)}`}
-<section><h2>Lag of live changes, last hour</h2>${lagPlot(minutes, atMs)}</section>
-<section><h2>Messages that came, keys made equal, per minute</h2>${workPlot(minutes, atMs)}</section>
-${recentPart(data)}${status === null ? null : html`${findingPart(status)}${placementPart(status)}`}${ready(data)}</main>
+<div class="column"><section><h2>Lag of live changes, last hour</h2>${lagPlot(minutes, atMs)}</section>${recentPart(data)}</div>
+<div class="column"><section><h2>Messages that came, keys made equal, per minute</h2>${workPlot(minutes, atMs)}</section>
+${status === null ? null : html`${findingPart(status)}${placementPart(status)}`}${ready(data)}</div></main>
 <footer><p>As ${data.host} saw it at ${new Date(nowMs).toISOString().slice(0, 19)}Z; it runs ${data.version} for ${duration(Math.max(0, (nowMs - data.startedMs) / 1000))}${daemons(data)}. Refreshes every ${REFRESH_SECONDS} s.</p>
 <p><a href="status.json">status.json</a> <a href="metrics">metrics</a> <a href="readyz">readyz</a> <a href="healthz">healthz</a></p></footer>
 </body></html>
@@ -57,7 +58,32 @@ function check({ name, ok, reason }: PageData['ready'][number]): Html {
 function recentPart({ status, own, nowMs }: PageData): Html {
   const things = status?.recent ?? own.things.map((thing) => ({ ...thing, name: null }))
   const atMs = status?.atMs ?? nowMs
-  const item = ({ atMs: at, what, subject, name, detail }: (typeof things)[number]): Html =>
-    html`<li>${what} <code>${name ?? subject}</code> <small>${name === null || name === subject ? null : `${subject}, `}${detail === '' ? null : `${detail}, `}${ago(atMs, at)}</small></li>`
-  return html`<section><h2>What came and was done</h2>${things.length === 0 ? html`<p class="mute">nothing in this hour</p>` : html`<ul>${things.slice(0, MAX_THINGS).map(item)}</ul>`}</section>`
+  const items = joined(things)
+    .slice(0, MAX_THINGS)
+    .map((some) => thing(some, atMs))
+  return html`<section><h2>What came and was done</h2>${items.length === 0 ? html`<p class="mute">nothing in this hour</p>` : html`<ul>${items}</ul>`}</section>`
+}
+
+type Line = [ShownThing, ...ShownThing[]]
+
+/** Messages that came one after the other are one line. */
+function joined(things: readonly ShownThing[]): Line[] {
+  const lines: Line[] = []
+  for (const one of things) {
+    const last = lines.at(-1)
+    if (one.what === 'message' && last?.[0].what === 'message') last.push(one)
+    else lines.push([one])
+  }
+  return lines
+}
+
+function thing(some: Line, nowMs: number): Html {
+  const { atMs, what, subject, name, detail } = some[0]
+  if (some.length > 1) {
+    const topics = new Map<string, number>()
+    for (const one of some) topics.set(one.subject, (topics.get(one.subject) ?? 0) + 1)
+    return html`<li>${some.length} messages <small>${countsText(Object.fromEntries(topics))}, ${ago(nowMs, atMs)}</small></li>`
+  }
+  const known = name === null || name === subject ? null : `${subject}, `
+  return html`<li>${what} <code>${name ?? subject}</code> <small>${known}${detail === '' ? null : `${detail}, `}${ago(nowMs, atMs)}</small></li>`
 }

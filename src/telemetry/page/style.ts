@@ -14,6 +14,7 @@ h1{font-size:1.7rem;line-height:1.2;margin:0}h2{font-size:1rem;margin:0 0 .5rem}
 .fail{font-weight:600}
 main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:1rem;align-items:start}
 section,dl{border:1px solid var(--line);border-radius:.4rem;background:var(--card);padding:.75rem 1rem;margin:0;min-width:0}
+.column{display:grid;gap:1rem;min-width:0}
 dl,.wide{grid-column:1/-1}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem 1.25rem}
 dt{color:var(--mute);font-size:.8rem}dd{margin:0;font-size:1.1rem;font-weight:600;font-variant-numeric:tabular-nums}
