@@ -86,6 +86,9 @@ export async function loadDump(options: LoadOptions): Promise<LoadReport> {
     }
   }
   if (!reader.complete) throw torn('without the line that pg_dump writes last')
+  // The dump's own settings, its empty search_path above all, end with its rows.
+  await session.restoreSettings()
+  await session.query('seed.load-mode', LOAD_MODE)
   await onRows?.()
   for (const group of inGroups(late, rows, names)) {
     await runGroup(group, [session, ...helpers], async (worker, { text }) => {
@@ -94,7 +97,6 @@ export async function loadDump(options: LoadOptions): Promise<LoadReport> {
       await run(worker, text)
     })
   }
-  // The dump's own settings, its empty search_path above all, end with it.
   await session.restoreSettings()
   return { statements, rows, leftOut: [...leftOut].sort(), notices }
 }

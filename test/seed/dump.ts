@@ -30,6 +30,8 @@ export async function dumpKoji(url: string, version: KojiVersion = '1.35.0'): Pr
       `SET statement_timeout = 0;\nSET standard_conforming_strings = on;\nSELECT pg_catalog.set_config('search_path', 'public', false);`,
       ...statements.filter((text) => !isRow(text) && !isKey(text)).map((text) => `${text};`),
       'ALTER TABLE public.build OWNER TO nobody_here;',
+      // As pg_dump has it from the beginning.
+      "SELECT pg_catalog.set_config('search_path', '', false);",
       ...rows,
       ...numbers,
       ...statements.filter(isKey).map((text) => `${text};`),
