@@ -132,7 +132,6 @@ export const CONVERGE: readonly Mutant[] = [
     find: "if (isNothing(first)) return { outcome: { kind: 'unchanged' }, unmet, fenced: false }",
     put: '',
     tests: [...SETTLE, 'e2e/live'],
-    survives: 'the read inside the transaction finds nothing either: a cost, not a fault',
   },
   {
     what: 'a transaction that finds nothing to do writes',

@@ -103,6 +103,7 @@ async function findFailure(copy: string, tests: readonly string[]): Promise<stri
     return null
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    if (stdout.includes('Transform failed')) throw new Error(`no program: ${stdout}`)
     const [, test = 'a run without an end', how = ''] =
       /^ FAIL {2}(.+)\n(.+)/m.exec(`${stdout}\n${stderr}`) ?? []
     return `${test.slice(0, 160)} (${how.slice(0, 120)})`

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { adoptPackages } from '../../src/staging/adopt.ts'
+import { findAdopted, recordAdopted } from '../../src/staging/adopted.ts'
 import { findOwned } from '../../src/staging/owned.ts'
 import { makeWorld, run, type World } from './world.ts'
 
@@ -29,4 +30,20 @@ it('records packages by name under prod’s ids, once, and leaves those that are
   ])
   expect(owned.get(7)?.digest).toBe('zsh')
   expect(await adopt([{ id: 8, name: 'zsh' }])).toBe(0)
+})
+
+it('a row that was adopted counts no more when somebody made it anew', async () => {
+  const { database } = world
+  const row = {
+    cells: { tag_id: 1, build_id: 2 },
+    createEvent: 10,
+    revokeEvent: null,
+    creatorId: 1,
+    revokerId: null,
+  }
+  const anew = { ...row, createEvent: 11 }
+  await recordAdopted(database, [{ table: 'tag_listing', row }])
+  expect(await findAdopted(database, 'tag_listing', [row, anew])).toEqual(new Set([row]))
+  await recordAdopted(database, [{ table: 'tag_listing', row: anew }])
+  expect(await findAdopted(database, 'tag_listing', [row, anew])).toEqual(new Set([anew]))
 })

@@ -31,6 +31,13 @@ describe.each(kojiVersions)('events of Koji %s', (koji) => {
     expect(await lastEvent(database)).toBe(staging[2])
     const [hub] = await run<{ id: number }>(database, 'select get_event() as id')
     expect(hub?.id).toBe((staging[2] as number) + 1)
+    // Of the database's now, as the hub's own.
+    const [times] = await run<{ same: boolean }>(
+      database,
+      `select max(time) - min(time) < interval '10 minutes' as same from events where id = any($1::bigint[])`,
+      [[...staging, hub?.id]],
+    )
+    expect(times).toEqual({ same: true })
   })
 
   it('keep prod’s id and time for a build only where that id is free and below the floor', async () => {

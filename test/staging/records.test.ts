@@ -61,6 +61,7 @@ describe('ids', () => {
     await run(world.database, `insert into tag (id, name) values (5, 'local')`)
     const ids = await choose([4, 5, FLOOR + 7, 4, 0, -3])
     expect(ids.get(4)).toBe(4)
+    expect(ids.get(FLOOR + 7)).not.toBe(FLOOR + 7)
     for (const prodId of [5, FLOOR + 7, 0, -3]) expect(ids.get(prodId)).toBeGreaterThan(FLOOR)
     expect(new Set(ids.values()).size).toBe(5)
   })
