@@ -311,4 +311,5 @@ try {
   await world.close()
 }
 process.stdout.write(failures === 0 ? '\nAll as it should be.\n' : `\n${failures} not as they should be.\n`)
-process.exitCode = failures === 0 ? 0 : 1
+// The tests' PostgreSQL stays as long as this process.
+process.exit(failures === 0 ? 0 : 1)
