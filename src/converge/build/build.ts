@@ -22,7 +22,7 @@ import { removeBuild } from './remove.ts'
 import { decideRow } from './row.ts'
 import { includeBuilds } from './scope-builds.ts'
 import { convergeSignatures, foreseeSignatures } from './signatures.ts'
-import { disown, isTakenOver, readStanding, type Standing } from './standing.ts'
+import { disown, isPruned, isTakenOver, readStanding, type Standing } from './standing.ts'
 
 type BuildKey = Extract<Key, { kind: 'build' }>
 
@@ -184,7 +184,8 @@ export class BuildConverger implements Converger<BuildKey> {
   /** Why the build is left alone; null: it is in scope. */
   async #whyOutside(prod: ProdBuild, standing: Standing, options: ClaimReads): Promise<string | null> {
     const { scope, database, hub } = this.#deps
-    if (scope.builds === 'all' || standing.own !== null || standing.included) return null
+    const stands = standing.own !== null && !isPruned(standing)
+    if (scope.builds === 'all' || stands || standing.included) return null
     const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
     for (const tag of tags) {
       if ((await scope.whyOutside(hub, database, tag.id, options.priority, options.signal)) === null)
