@@ -76,7 +76,7 @@ beforeAll(async () => {
     await prod.addPackage('f43', name)
     const rpms = [{ arch: 'src' }, { arch: 'x86_64' }]
     const made = await prod.importBuild({ name, version: '1', release: '1', rpms })
-    await prod.signRpm(made.rpms[0] as number, 'abcd1234')
+    await prod.signRpm(made.rpms[0] as number, 'abcd1234', { checksums: true })
     await prod.tagBuild('f43', made.id)
     const [row] = await prod.rows('select pkg_id from build where id = $1', [made.id])
     builds.push({ id: made.id, nvr: `${name}-1-1`, packageId: Number(row?.pkg_id) })

@@ -1,10 +1,10 @@
 import { getBuild, listBuilds } from '../../hub/calls-build.ts'
-import { listRPMs, queryRPMSigs } from '../../hub/calls-content.ts'
+import { getRPMChecksums, listRPMs, queryRPMSigs } from '../../hub/calls-content.ts'
 import { listBTypes, listCGs } from '../../hub/calls-lookup.ts'
 import type { Hub, ReadOptions } from '../../hub/hub.ts'
 import { IdPages } from '../../hub/id-pages.ts'
 import { BUILD_STATE, type Build, type ListedBuild, type RpmSig } from '../../model/records.ts'
-import { type ProdBuild, sameBuild } from '../build/observe.ts'
+import { type ProdBuild, type ProdRpm, sameBuild } from '../build/observe.ts'
 
 /** Rows of a page of builds, and of signatures. */
 const BUILD_ROWS = 400
@@ -22,8 +22,8 @@ const RPM = 'rpm'
  * Reads builds that consist of rpms alone, many at a time: rows, types and signatures by pages of prod's whole lists, rpms build by
  * build. A page costs the hub a twentieth of what asking for each of its rows does.
  *
- * Not read are the rpms' checksums: they are a cache of the hub's, there is a call for each rpm alone, and all calls together would
- * take many times as long as all else. The scrub brings them.
+ * Only the checksums of the rpms have to be asked for one by one, in multicalls. The hub has none of an rpm without signatures, not
+ * even of the unsigned header (kojihub.py getRPMChecksums), so those are not asked for.
  */
 export class NewBuildsReader {
   readonly #hub: Hub
@@ -63,6 +63,7 @@ export class NewBuildsReader {
       this.#options,
     )
     const sigs = await this.#signatures(lists.flatMap((rpms) => rpms.map(({ id }) => id)))
+    const checksums = await this.#checksums(sigs)
     const typesOf = new Map<number, Set<string>>()
     const after = new Map<number, ListedBuild>()
     for (const [name, pages] of types) {
@@ -84,7 +85,11 @@ export class NewBuildsReader {
       found.push({
         build,
         types: new Map([[RPM, null]]),
-        rpms: rpms.map((rpm) => ({ rpm, sigs: sigs.get(rpm.id) ?? [], checksums: 'unsupported' })),
+        rpms: rpms.map((rpm) => ({
+          rpm,
+          sigs: sigs.get(rpm.id) ?? [],
+          checksums: checksums.get(rpm.id) ?? [],
+        })),
         archives: [],
       })
     })
@@ -128,6 +133,15 @@ export class NewBuildsReader {
     }
     for (const row of rows) found.get(row.rpmId)?.push(row)
     return found
+  }
+
+  async #checksums(sigs: ReadonlyMap<number, readonly RpmSig[]>): Promise<Map<number, ProdRpm['checksums']>> {
+    const asked = [...sigs].flatMap(([id, of]) => (of.length > 0 ? [id] : []))
+    const answers = await this.#hub.read(
+      asked.map((id) => getRPMChecksums(id)),
+      this.#options,
+    )
+    return new Map(asked.map((id, i) => [id, answers[i] ?? []]))
   }
 
   async #typeLists(): Promise<Map<string, IdPages<ListedBuild>>> {
