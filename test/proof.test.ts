@@ -7,7 +7,7 @@ const text = readFileSync(join(ROOT, 'docs/proof.md'), 'utf8')
 
 /** "`chaos/chaos`: “title”" in the table of promises; without a title the whole file. */
 const named = [...text.matchAll(/`([a-z0-9-]+\/[a-z0-9-]+)`(?:: “([^”]+)”)?/g)]
-  .filter(([, file = '']) => !file.startsWith('test/'))
+  .filter(([, file = '']) => !/^(?:src|test)\//.test(file))
   .map(([, file = '', title]) => ({
     file,
     title,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { runTogether } from './together.ts'
 
-const GROUPS = 5
+const GROUPS = 3
 const SEEDS = 20
 const ACTIONS = 10
 
