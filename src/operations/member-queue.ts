@@ -53,8 +53,8 @@ export class MemberQueue implements Queue {
     return this.#queue.fence(tx, claim, options)
   }
 
-  fenceAtOnce(tx: Tx, claim: Claim): Promise<void> {
-    return this.#queue.fenceAtOnce(tx, claim)
+  fenceAtOnce(...asked: Parameters<Queue['fenceAtOnce']>): Promise<void> {
+    return this.#queue.fenceAtOnce(...asked)
   }
 
   finish(claims: readonly FinishedClaim[]): Promise<Ending[]> {

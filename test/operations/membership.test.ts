@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Mark } from '../../src/model/outcome.ts'
 import { MemberQueue } from '../../src/operations/member-queue.ts'
 import { Membership } from '../../src/operations/membership.ts'
+import { isFenceBusy } from '../../src/queue/queue.ts'
 import { migrate } from '../../src/staging/migration.ts'
 import { stagingMigrations } from '../../src/staging/tables.ts'
 import { openQueue, type TestQueue } from '../queue/setup.ts'
@@ -95,4 +96,21 @@ it('who was stalled and nobody came goes on, and asks again only after half the 
   old.clock.monotonic += 2_000
   expect(await old.queue.markAndClaim(mark(5))).toHaveLength(1)
   expect(await seen()).toEqual([{ old: false }])
+})
+
+it('a claim that ends with a second look keeps its key in the queue', async () => {
+  const [{ queue, database }] = both()
+  const expected = [{ subject: 'state', claim: '1' }]
+  const [claim] = await queue.markAndClaim([{ ...mark(9)[0], expect: expected } as Mark])
+  if (claim === undefined) throw new Error('no claim')
+  const end = { relook: expected, nowMs: claim.expect[0]?.sinceMs ?? 0 }
+  await database.transaction('t', (tx) => queue.fenceAtOnce(tx, claim, end))
+  const [row] = await database.query<{ token: unknown; only: boolean }>(
+    'test.row',
+    `select token, only_expected as only from staging_sync.queue where key = 'build/9' and due_at > now()`,
+  )
+  expect(row).toEqual({ token: null, only: true })
+  // Once more, by a claim that is no longer the row's.
+  const again = database.transaction('t', (tx) => queue.fenceAtOnce(tx, claim, end))
+  await expect(again).rejects.toSatisfy(isFenceBusy)
 })
