@@ -9,7 +9,7 @@ import type { StorageCheck } from '../storage/check.ts'
 import { checkCopies } from '../storage/copy-checks.ts'
 import { Transfers } from '../storage/copy-limits.ts'
 import { MountSource } from '../storage/copy-mount.ts'
-import { CopyPlacement } from '../storage/copy-placement.ts'
+import { CopyPlacement, type CopyPlacementOptions } from '../storage/copy-placement.ts'
 import { PackageServer } from '../storage/fetch-server.ts'
 import { HttpSource } from '../storage/fetch-source.ts'
 import { InPlacePlacement } from '../storage/in-place.ts'
@@ -23,7 +23,11 @@ const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
 const MAX_THREADS = 4
 
 /** The placements that bring bytes, where they can: from the mount, else over HTTP. Throws ConfigError CA_FILE_UNREADABLE. */
-export function createCopies(config: Config, step: Step): Placement[] {
+export function createCopies(
+  config: Config,
+  step: Step,
+  onWritten: NonNullable<CopyPlacementOptions['onWritten']>,
+): Placement[] {
   const { prod, staging, copy } = config
   const source = createSource(config, step)
   if (source === null) return []
@@ -43,6 +47,7 @@ export function createCopies(config: Config, step: Step): Placement[] {
     reserveBytes,
     fileMode,
     made: config.files,
+    onWritten,
     step,
   }
   return [new CopyPlacement(options), new InPlacePlacement(options)]

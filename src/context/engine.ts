@@ -48,6 +48,7 @@ import { FarmPlacement } from '../storage/farm-placement.ts'
 import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
 import { converged, type Telemetry } from '../telemetry/events.ts'
+import { bytesCopied } from '../telemetry/measured.ts'
 import { createCopies } from './copies.ts'
 
 /** Between two looks at the queue when nobody says that there is something. */
@@ -100,7 +101,9 @@ export async function createEngine(parts: {
   const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
   const decisions = new Decisions(database, config.conflicts)
   await decisions.load()
-  const placements = createPlacements(config, step)
+  const placements = createPlacements(config, step, {
+    onWritten: (mode, bytes) => bytesCopied(telemetry, mode, bytes),
+  })
   const deps: Deps = {
     hub,
     database,
@@ -197,8 +200,15 @@ function createConvergers(
   }
 }
 
-/** `fsync` false: links of placement `volume` are not made durable one by one. */
-export function createPlacements(config: Config, step: Step, fsync = true): Placements {
+/** `fsync` false: links of placement `volume` are not made durable one by one. `onWritten`: as of `CopyPlacement`. */
+export function createPlacements(
+  config: Config,
+  step: Step,
+  {
+    fsync = true,
+    onWritten = () => {},
+  }: { readonly fsync?: boolean; readonly onWritten?: Parameters<typeof createCopies>[2] },
+): Placements {
   const { topdir, linkTarget, volumes } = config.prod
   const trees = { stagingTopdir: config.staging.topdir, made: config.files, step }
   const placements: Placement[] = []
@@ -206,6 +216,6 @@ export function createPlacements(config: Config, step: Step, fsync = true): Plac
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
     placements.push(new VolumePlacement({ ...links, fsync }), new FarmPlacement(links))
   }
-  placements.push(...createCopies(config, step))
+  placements.push(...createCopies(config, step, onWritten))
   return new Placements({ rules: config.placement, placements, volumes })
 }

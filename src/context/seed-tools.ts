@@ -25,7 +25,7 @@ export function createSeedTools(config: Config, step: Step): SeedTools {
         step,
       }),
     openDump: (from, signal) => openDump({ from, stdin: process.stdin, signal, step }),
-    placements: createPlacements(config, step, false),
+    placements: createPlacements(config, step, { fsync: false }),
     flush: async () => {
       await step('seed.flush')
       // Node has no syncfs(2); coreutils' sync has.

@@ -46,7 +46,7 @@ async function bringJob(
   job: readonly Wanted[],
   files: Map<string, ManifestEntry>,
 ): Promise<readonly Wanted[]> {
-  const { small, sharing, fsync } = options
+  const { small, sharing, fsync, onWritten } = options
   const sources = new Map<string, SourceDirectory | null>()
   try {
     const left: Wanted[] = []
@@ -70,10 +70,12 @@ async function bringJob(
     const reflink = sharing.reflink && !sharing.unshared.has(pair)
     const done = await small.run({ files: sent.map(({ file }) => file), owner, fsync, reflink })
     if (done.unshared) sharing.unshared.add(pair)
+    const isShared = reflink && !done.unshared
     for (const [i, { one }] of sent.entries()) {
       const written = done.written[i]
       if (written == null) left.push(one)
       else {
+        if (!isShared) onWritten(Number(written.size))
         const proof = one.expected === UNKNOWN ? '' : proofOf(one.expected)
         files.set(one.path.join('/'), { proof, size: Number(written.size), mtime: written.mtime })
       }

@@ -25,6 +25,8 @@ export interface CopyOptions {
   readonly small: SmallCopier
   readonly sharing: Sharing
   readonly fsync: boolean
+  /** told of bytes that were written, not shared */
+  readonly onWritten: (bytes: number) => void
 }
 
 /** How a file's bytes may be shared with prod's instead of copied. */
@@ -70,7 +72,7 @@ export async function copyFileTo(
 
 /** Writes pieces to a new file. The errors of the tree that it is in, and those of `Verifier`. */
 export async function writeTo(
-  { writer, transfers, fsync }: CopyOptions,
+  { writer, transfers, fsync, onWritten }: CopyOptions,
   from: { readonly chunks: AsyncIterable<Buffer>; readonly shown: string; readonly mtime: number | null },
   to: At,
   expected: Expected,
@@ -92,6 +94,7 @@ export async function writeTo(
       position += chunk.length
     }
     verifier.end()
+    onWritten(position)
     return { size: verifier.bytes, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
   } finally {
     await handle.close()

@@ -37,6 +37,8 @@ export interface CopyPlacementOptions {
   readonly fileMode: number
   /** owner, group and mode of what is made; not given: as the directory above */
   readonly made?: Made
+  /** told of bytes of prod that were written, not shared */
+  readonly onWritten?: (mode: 'copy' | 'in-place', bytes: number) => void
   readonly step: Step
 }
 
@@ -72,6 +74,7 @@ export class CopyPlacement implements Placement {
         small: options.small,
         sharing: { ...options.sharing, unshared: new Set() },
         fsync: options.fsync,
+        onWritten: (bytes) => options.onWritten?.(this.mode, bytes),
       },
       take: options.take,
       fileMode: options.fileMode,

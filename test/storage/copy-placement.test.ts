@@ -70,6 +70,25 @@ const left = (): string[] =>
   namesOf(trees.staging).filter((name) => !/^(packages|vol(\/prod-copy(\/packages|\/toplink)?)?)$/.test(name))
 
 describe('what is copied', () => {
+  it.each([
+    ['in one go', { bytesPerSecond: null, openTransfers: 2 }],
+    ['one by one', { bytesPerSecond: 100_000_000, openTransfers: 1 }],
+  ])('is counted by its bytes: %s', async (_, limits) => {
+    const told = { copy: 0, 'in-place': 0 }
+    await placement(noStep, {
+      transfers: new Transfers(limits),
+      sharing: { reflink: false, hardlink: false },
+      onWritten: (mode, bytes) => {
+        told[mode] += bytes
+      },
+    }).place(build)
+    const files = namesOf(target()).filter((name) => name !== '.koji-staging-sync.json')
+    const sizes = files
+      .map((name) => statSync(join(target(), name)))
+      .flatMap((stat) => (stat.isFile() ? [stat.size] : []))
+    expect(told).toEqual({ copy: sizes.reduce((sum, size) => sum + size, 0), 'in-place': 0 })
+  })
+
   it('is every file that rows name, metadata and logs, byte for byte, with its time, and the signed copy', async () => {
     utimesSync(join(source, RPM), 1_500_000_000, 1_500_000_000)
     expect(await placement().isPlaced(build)).toBe(false)
