@@ -74,24 +74,6 @@ const changes: [string, () => Promise<unknown>][] = [
       await world.prod.signRpm(Number(rpm?.id), '15c59f2b')
     },
   ],
-  [
-    'one of another build is signed by the same key, and the checksum of its copy is cached in prod after that',
-    async () => {
-      const [rpm] = await world.prod.rows(`select id from rpminfo where release = '2.fc43' and arch = 'src'`)
-      await world.prod.signRpm(Number(rpm?.id), '15c59f2b')
-      const values = [Number(rpm?.id), '15c59f2b', 'c'.repeat(64)]
-      await world.prod.rows(
-        'insert into rpm_checksum (rpm_id, sigkey, checksum_type, checksum) values ($1, $2, 2, $3)',
-        values,
-      )
-      await world.told(daemon)
-      await world.settled()
-      const copied = await world.sql(
-        `select 1 from rpm_checksum where sigkey = '15c59f2b' and checksum = '${'c'.repeat(64)}'`,
-      )
-      expect(copied).toHaveLength(1)
-    },
-  ],
   ['a build is untagged', () => world.prod.untagBuild('f43-updates', 'bash-5.2-2.fc43')],
   [
     'a build is deleted',
