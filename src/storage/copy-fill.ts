@@ -8,7 +8,7 @@ import type { BuildBytes, OpenFile } from './copy-source.ts'
 import { collect, spliced } from './copy-splice.ts'
 import type { TargetTree } from './copy-tree.ts'
 import { proofOf, signatureOf, type Take, type Wanted } from './copy-wanted.ts'
-import { type Directory, temporaryName } from './directory.ts'
+import { type Directory, isTemporaryName, temporaryName } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { At } from './files.ts'
 import { UNKNOWN, Verifier } from './verify-bytes.ts'
@@ -81,7 +81,7 @@ export async function fill(filling: Filling): Promise<Record<string, ManifestEnt
 function isOther(path: readonly string[], take: Take, named: ReadonlySet<string>): boolean {
   const [first, second] = path
   const name = path.at(-1) ?? ''
-  if (named.has(path.join('/')) || name.startsWith('.kss-')) return false
+  if (named.has(path.join('/')) || isTemporaryName(name)) return false
   if (first === 'data' && (second === 'sigcache' || second === 'signed')) return false
   if (first === 'data' && second === 'logs' && !take.logs) return false
   return !(path.length === 2 && name.endsWith('.rpm')) && path[0] !== MANIFEST
@@ -200,14 +200,14 @@ async function judgeStanding(
   }
 }
 
-/** Under another name first. */
+/** Under another name first: in the build's top directory, where the next look at the build finds what a crash left. */
 async function renamed(
-  { options }: Filling,
+  { options, tree }: Filling,
   directory: Directory,
   name: string,
   put: (to: At) => Promise<Written>,
 ): Promise<Written> {
-  const temporary = directory.at(temporaryName(name))
+  const temporary = tree.top.at(temporaryName(name))
   try {
     const written = await put({ path: temporary.path, shown: directory.at(name).shown })
     await options.writer.rename(temporary, directory.at(name))

@@ -2,13 +2,16 @@ import { grouped } from '../model/grouped.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import type { Manifest, ManifestEntry } from './copy-manifest.ts'
 import { proofOf, type Wanted } from './copy-wanted.ts'
-import type { Directory } from './directory.ts'
+import { type Directory, isTemporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 
 /** A mount over a network answers many at a time. */
 const AT_ONCE = 16
 
-/** True when every wanted file stands as it was judged, and nothing that we brought for a row is too much. Reads no bytes. */
+/**
+ * True when every wanted file stands as it was judged, nothing that we brought for a row is too much, and nothing lies about of an
+ * attempt that was cut off. Reads no bytes.
+ */
 export async function isStanding(
   files: BytesWriter,
   directory: Directory,
@@ -17,12 +20,18 @@ export async function isStanding(
 ): Promise<boolean> {
   const { entries, whole } = entriesOf(manifest, wanted)
   if (!whole || surplus(manifest, entries).length > 0) return false
+  if ((await unfinishedIn(files, directory)).length > 0) return false
   const all = [...entries]
   for (let at = 0; at < all.length; at += AT_ONCE) {
     const looks = all.slice(at, at + AT_ONCE).map(([path, entry]) => stands(files, directory, path, entry))
     if ((await Promise.all(looks)).includes(false)) return false
   }
   return true
+}
+
+/** Names in a build's top directory that an attempt has left, which was cut off. */
+export async function unfinishedIn(files: BytesWriter, build: Directory): Promise<readonly string[]> {
+  return (await files.list(build.at('.'), Number.POSITIVE_INFINITY)).filter(isTemporaryName)
 }
 
 /** Takes away what was brought for rows that are no more. Null: there was nothing. Else what is left, by path. */

@@ -3,7 +3,7 @@ import type { BytesWriter } from './copy-calls.ts'
 import { MANIFEST, type Manifest, readManifest } from './copy-manifest.ts'
 import { stands, unlinkBelow } from './copy-present.ts'
 import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
-import { Directory, temporaryName } from './directory.ts'
+import { Directory, isTemporaryName, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 import { putLink, standingAt } from './links.ts'
 import { type Removal, removePlaced } from './volume-removal.ts'
@@ -114,7 +114,7 @@ async function sort(
       const entry = manifest.files[path]
       const isOurs =
         (entry !== undefined && (await stands(files, build, path, entry))) ||
-        name.startsWith('.kss-') ||
+        isTemporaryName(name) ||
         path.startsWith('data/sigcache/') ||
         path.startsWith('data/signed/')
       if (isOurs) ours.push(path)

@@ -1,5 +1,6 @@
 import { SafetyError } from '../errors.ts'
 import type { BytesWriter } from './copy-calls.ts'
+import { unfinishedIn } from './copy-present.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import { orNull } from './errno.ts'
 
@@ -74,7 +75,7 @@ export class TargetTree {
     const parent = await this.directory(names.slice(0, -1))
     const there = await parent.child(name)
     if (there !== null) return this.#guard(there)
-    await parent.make(name)
+    await parent.makeBy(this.top, name)
     const made = await parent.child(name)
     if (made === null) throw new Error(`${parent.at(name).shown} was made and is gone`)
     return this.#guard(made)
@@ -109,6 +110,15 @@ export async function sweepUnfinished(files: BytesWriter, parent: Directory, nam
     )
       continue
     await removeTree(files, parent, doomed)
+  }
+}
+
+/** Takes away what attempts at this build left that were cut off. One that is still at work fails at its next rename. */
+export async function sweepTop(files: BytesWriter, build: Directory): Promise<void> {
+  for (const name of await unfinishedIn(files, build)) {
+    const found = await orNull(files.lstat(build.at(name)))
+    if (found?.isDirectory() === true) await removeTree(files, build, name)
+    else await orNull(files.unlink(build.at(name)))
   }
 }
 

@@ -6,7 +6,7 @@ import { fill } from './copy-fill.ts'
 import { leadsToFormer, linksBeside, putBeside } from './copy-links.ts'
 import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import type { BuildBytes } from './copy-source.ts'
-import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { removeTree, sweepTop, sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import type { LinkTexts } from './links.ts'
@@ -117,7 +117,9 @@ class Filler {
   }
 
   async add(standing: Directory): Promise<void> {
-    await this.fill(standing, await ourManifest(this.writing, standing, this.#build.buildId), false)
+    const before = await ourManifest(this.writing, standing, this.#build.buildId)
+    await sweepTop(this.writing.copy.writer, standing)
+    await this.fill(standing, before, false)
   }
 
   async fill(top: Directory, before: Manifest | null, hidden: boolean): Promise<void> {

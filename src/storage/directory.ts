@@ -83,6 +83,17 @@ export class Directory {
       await this.clearUnfinished(name)
       await this.#makeAt(temporary)
     }
+    return this.#moveIn(temporary, name)
+  }
+
+  /** The same, unfinished in another directory of this file system, whose few names somebody looks through. */
+  async makeBy(above: Directory, name: string): Promise<boolean> {
+    const temporary = above.at(temporaryName(name))
+    await this.#makeAt(temporary)
+    return this.#moveIn(temporary, name)
+  }
+
+  async #moveIn(temporary: At, name: string): Promise<boolean> {
     try {
       await this.#files.rename(temporary, this.at(name))
       return true
@@ -162,6 +173,11 @@ export class Directory {
 /** A name that nobody else uses, short enough for any `name`, and known again by `sweep`. */
 export function temporaryName(name: string): string {
   return `${temporaryPrefix(name)}${randomBytes(4).toString('hex')}`
+}
+
+/** What any of the names here begin with. No name of Koji's does. */
+export function isTemporaryName(name: string): boolean {
+  return name.startsWith('.kss-')
 }
 
 /** A hidden name beside `name`, always the same for one use, so that the next try finds what a crash left. */

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { AgainError, KeyError } from '../errors.ts'
 import { checkedName } from '../model/paths.ts'
 import type { BytesReader } from './copy-calls.ts'
+import { isTemporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 import type { At } from './files.ts'
 import { isWithin, type Source } from './prod-source.ts'
@@ -133,7 +134,7 @@ async function inChild(prod: BytesReader, at: At, work: (child: FileHandle) => P
 
 function isName(name: string): boolean {
   try {
-    return checkedName('file', name) === name && !name.startsWith('.kss-')
+    return checkedName('file', name) === name && !isTemporaryName(name)
   } catch {
     return false
   }

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import type { BuildPlace } from '../model/paths.ts'
-import type { Directory } from './directory.ts'
+import { type Directory, isTemporaryName } from './directory.ts'
 import { orNull } from './errno.ts'
 import { isOfSignature, MAX_DEPTH, MAX_ENTRIES } from './farm-plan.ts'
 import type { TreeReader } from './files.ts'
@@ -32,7 +32,7 @@ export async function readFarm(files: TreeReader, top: Directory): Promise<FarmT
         return
       }
       const path = `${prefix}${name}`
-      if (name.startsWith('.kss-')) {
+      if (isTemporaryName(name)) {
         leftovers.push(path)
         continue
       }
