@@ -59,7 +59,7 @@ export function reportText({ tags, builds, differences, heldKeys, parkedKeys }: 
   const ends = heldKeys + parkedKeys > 0 ? `; of the keys ${heldKeys} ended held, ${parkedKeys} parked` : ''
   const total = drift + queued + parked + held
   return total === 0
-    ? `equal: ${tags} tags with ${builds} taggings\n`
+    ? `no difference in ${tags} tags with ${builds} taggings\n`
     : `${total} differences (${found}) in ${tags} tags with ${builds} taggings${ends}\n`
 }
 

@@ -1,10 +1,10 @@
 import { activityOf, MINUTE_MS, SHOWN_MINUTES } from '../model/activity.ts'
-import { ago, byteSize, countsText, duration, plural } from '../model/human.ts'
+import { scrubPace } from '../model/compared.ts'
+import { ago, byteSize, duration, plural } from '../model/human.ts'
 import { printable } from '../model/printable.ts'
 import { maskText } from '../model/secret.ts'
 import type { ShownClash, StatusReport, Verdict } from '../model/status.ts'
 import type { Paint } from './colour.ts'
-import { scrubStatusLines } from './render-scrub.ts'
 
 const COLOURS = { good: 'green', busy: 'yellow', bad: 'red' } as const
 const MAX_THINGS = 10
@@ -16,6 +16,7 @@ export function statusText(report: StatusReport, verdict: Verdict, paint: Paint)
   const { queue, clashes, atMs } = report
   const out = [
     `${paint(COLOURS[verdict.level], verdict.title)}: ${safe(verdict.text)}`,
+    ...verdict.compared.map(({ by, text }) => `  ${by.padEnd(9)} ${safe(text)}`),
     paint('dim', `staging of ${safe(report.prodHub)}`),
     '',
     `queue       ${queue.live} live, ${queue.sweep} sweep ready; ${queue.claimed} worked on; ${queue.waiting} waiting; ${queue.delayed} to be looked at again`,
@@ -126,22 +127,16 @@ function recentLines({ recent, atMs }: StatusReport): string[] {
   ]
 }
 
-function findingLines({ reconcile, cursors, scrub, atMs }: StatusReport): string[] {
-  const { found = null } = reconcile ?? {}
-  const told =
-    found === null
-      ? ''
-      : `: ${Object.values(found.differences).reduce((sum, count) => sum + count, 0)} differences in ${found.tags} tags, ${found.builds} builds; nobody had told of ${countsText(found.missed) || 'none'}`
+function findingLines({ cursors, scrub, atMs }: StatusReport): string[] {
   return [
     '',
-    `reconcile   ${reconcile === null ? 'never' : `${ago(atMs, reconcile.atMs)}${told}`}`,
     'catch-up',
     ...cursors.map(
       ({ source, event, time }) =>
         `  ${safe(source)}  ${event === null ? '' : `event ${event}, `}newest change ${time === null ? 'none' : `${ago(atMs, Date.parse(time))} (${time.slice(0, 19)}Z)`}`,
     ),
     ...(cursors.length === 0 ? ['  none'] : []),
-    ...scrubStatusLines(scrub),
+    ...(scrub === null ? [] : [`scrub       ${scrubPace(scrub)}`]),
   ]
 }
 

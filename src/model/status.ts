@@ -1,4 +1,5 @@
 import type { ActivityMinute, RecentThing } from './activity.ts'
+import type { Compared } from './compared.ts'
 import type { LastReconcile } from './last-reconcile.ts'
 import type { PlacementUse } from './placement-use.ts'
 import type { ScrubStatus } from './scrub.ts'
@@ -66,6 +67,8 @@ export interface Verdict {
   /** a few words */
   readonly title: string
   readonly text: string
+  /** what this rests on; none: the database does not answer */
+  readonly compared: readonly Compared[]
 }
 
 /**

@@ -1,15 +1,21 @@
+import { comparedOf, isLatelyCompared } from './compared.ts'
+import { ago } from './human.ts'
 import type { StatusReport, Verdict } from './status.ts'
 
-/** A whole comparison that is older says little of today. */
-const RECONCILE_STALE_MS = 2 * 86_400_000
 /** A mark that is due for so long is no work of the moment. */
 const LATE_SECONDS = 60
 
+type Headline = Omit<Verdict, 'compared'>
+
 /**
- * Whether staging equals prod, at a glance; never better than what is known. `failed`: preconditions of working that fail now, as the
- * daemon itself knows them; null: who asks is no daemon.
+ * What is known of differences between staging and prod, at a glance, and what that rests on: nobody can say "equal" of what was not
+ * compared. `failed`: preconditions of working that fail now, as the daemon itself knows them; null: who asks is no daemon.
  */
 export function verdictOf(status: StatusReport | null, failed: readonly string[] | null): Verdict {
+  return { ...headlineOf(status, failed), compared: status === null ? [] : comparedOf(status) }
+}
+
+function headlineOf(status: StatusReport | null, failed: readonly string[] | null): Headline {
   if (status === null || (failed ?? []).length > 0) {
     const text = (failed ?? []).join('; ') || "staging's database does not answer"
     return { level: 'bad', title: 'Cannot tell', text }
@@ -21,7 +27,7 @@ export function verdictOf(status: StatusReport | null, failed: readonly string[]
   return { level: 'bad', title: 'No daemon runs', text }
 }
 
-function verdictOfDatabase(status: StatusReport): Verdict {
+function verdictOfDatabase(status: StatusReport): Headline {
   const { queue } = status
   const exceptions = [
     ...counted(status.clashes.held ?? 0, 'clash held', 'clashes held'),
@@ -38,16 +44,18 @@ function verdictOfDatabase(status: StatusReport): Verdict {
     }
   }
   if (exceptions.length > 0) return { level: 'bad', title: 'Not equal', text: exceptions.join('; ') }
-  const { reconcile } = status
-  if (reconcile === null || status.atMs - reconcile.atMs > RECONCILE_STALE_MS) {
-    const when = reconcile === null ? 'never' : 'for two days'
+  if (!isLatelyCompared(status)) {
+    const when =
+      status.reconcile === null
+        ? 'nobody has compared everything yet'
+        : `everything was last compared ${ago(status.atMs, status.reconcile.atMs)}`
     return {
       level: 'busy',
-      title: 'Nothing is known to differ',
-      text: `but it was not compared as a whole ${when} (reconcile)`,
+      title: 'Not compared',
+      text: `no difference is known, but ${when} (reconcile)`,
     }
   }
-  return { level: 'good', title: 'Equal', text: 'nothing is known to differ' }
+  return { level: 'good', title: 'No difference known', text: 'nothing is queued, parked or held' }
 }
 
 function counted(count: number, one: string, more: string): string[] {

@@ -55,7 +55,7 @@ describe('reconcile', () => {
     expect(stdout).toContain(
       '  and 2 more\n12 differences (12 new, 0 known already, 0 parked, 0 held) in 2 tags',
     )
-    expect((await scripted('', ['reconcile'])).stdout).toBe('equal: 2 tags with 5 taggings\n')
+    expect((await scripted('', ['reconcile'])).stdout).toBe('no difference in 2 tags with 5 taggings\n')
   })
 
   it('prints one object a difference as JSON', async () => {
@@ -99,7 +99,7 @@ describe('status and init', () => {
       'last 5 min  4 messages came, 3 keys made equal, lag 30 ms, at most 200 ms\n',
       'daemons     h1 process 7, since 60 min ago\n',
       '  5 s ago     applied  build/7 (bash-5-1)  12 rows\n',
-      'reconcile   2 h ago: 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures\n',
+      '  reconcile tags, settings, lists, builds and their signing keys: compared 2 h ago, 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures\n',
       '  history  event 777, newest change 5 min ago (2026-01-31T04:00:00Z)\n',
       "placement   copy: 5 builds, 3 GiB of staging's own; 1 coming, 0 going\n",
       '  build/7  STORAGE_SOURCE_MISSING: gone\\u001b[2J https://a:***@b/ (9 attempts, since 2026-01-31T04:00:00Z)\n  and 59 more: parked list\n',
@@ -107,7 +107,10 @@ describe('status and init', () => {
       expect(text.stdout).toContain(line)
     expect(text.stdout).toMatch(/^lag, 1 h {4}\u00b7{58}\u2584\u00b7$/m)
     expect(JSON.parse(json.stdout)).toMatchObject({
-      verdict: { title: 'Being made equal' },
+      verdict: {
+        title: 'Being made equal',
+        compared: [{ by: 'live' }, { by: 'reconcile' }, { by: 'scrub' }],
+      },
       queue: { parked: 60 },
       debts: 0,
     })
@@ -133,7 +136,7 @@ describe('status and init', () => {
       const report = { ...QUIET, daemons }
       return statusText(report, verdictOf(report, null), (_colour, one) => one)
     }
-    expect(text(QUIET.daemons)).toMatch(/^Equal: nothing is known to differ\n/)
+    expect(text(QUIET.daemons)).toMatch(/^No difference known: nothing is queued, parked or held\n/)
     expect(text([])).toMatch(/^No daemon runs: what prod changes is not followed\n[\s\S]*daemons {5}none\n/)
   })
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { scrubStatusLines } from '../../src/cli/render-scrub.ts'
 import { type Result, runHere } from './scripted.ts'
 
 const CONFIG = ['--config', 'config/koji-staging-sync.toml', '--set', 'bus.fedmsg.validate_signatures=false']
@@ -32,31 +31,5 @@ describe('scrub', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line).state)).toEqual(['drift', 'queued'])
     expect(stderr).toBe('destroyed\n')
-  })
-})
-
-describe('the scrub in status', () => {
-  const pass = {
-    running: true,
-    pass: 2,
-    started: '2026-01-02T03:04:05Z',
-    builds: 1000,
-    done: 10,
-    missed: { signatures: 2 },
-    perSecond: 0.5,
-    inTime: true,
-    lastStarted: null,
-    lastEnded: null,
-    lastBuilds: null,
-    lastMissed: null,
-  }
-
-  it('says how far it is, at what rate, and when that is too slow', () => {
-    expect(scrubStatusLines(null)).toEqual(['scrub       never'])
-    const text = scrubStatusLines(pass).join('\n')
-    expect(text).toContain('10 of 1000 builds since 2026-01-02T03:04:05Z, found 2 signatures')
-    expect(text).toContain('1800 builds an hour')
-    expect(scrubStatusLines({ ...pass, inTime: false }).join('\n')).toContain('too slow for scrub.days')
-    expect(scrubStatusLines({ ...pass, running: false }).join('\n')).toContain('nobody goes on with it now')
   })
 })

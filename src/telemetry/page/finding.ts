@@ -1,33 +1,19 @@
-import { ago, byteSize, countsText, duration } from '../../model/human.ts'
+import { scrubPace } from '../../model/compared.ts'
+import { ago, byteSize, duration } from '../../model/human.ts'
 import type { StatusReport } from '../../model/status.ts'
 import { type Html, html } from './html.ts'
 
-/** What looks for differences, how far it is, and what it found. */
-export function findingPart({ reconcile, cursors, scrub, debts, atMs }: StatusReport): Html {
+/** How far the finders are; what they found stands beneath the headline. */
+export function findingPart({ cursors, scrub, debts, atMs }: StatusReport): Html {
   const lines: Html[] = []
-  if (reconcile === null)
-    lines.push(html`<li>reconcile <small>never: everything was never compared</small></li>`)
-  else {
-    const { found } = reconcile
-    const told =
-      found === null
-        ? 'what it found was not kept'
-        : `${Object.values(found.differences).reduce((sum, count) => sum + count, 0)} differences in ${found.tags} tags, ${found.builds} builds; nobody had told of ${countsText(found.missed) || 'none'}`
-    lines.push(html`<li>reconcile ${ago(atMs, reconcile.atMs)} <small>${told}</small></li>`)
-  }
   for (const { source, event, time } of cursors) {
     const age = time === null ? 'nothing read' : `its newest change is from ${ago(atMs, Date.parse(time))}`
     lines.push(
       html`<li>catch-up, ${source} <small>${event === null ? null : `event ${event}; `}${age}</small></li>`,
     )
   }
-  if (scrub === null) lines.push(html`<li>scrub <small>never</small></li>`)
-  else {
-    const slow = scrub.inTime ? '' : '; too slow for scrub.days'
-    lines.push(
-      html`<li>scrub, pass ${scrub.pass} <small>${scrub.done} of ${scrub.builds} builds; found ${countsText(scrub.missed) || 'nothing'}${slow}</small></li>`,
-    )
-  }
+  if (cursors.length === 0) lines.push(html`<li>catch-up <small>has read nothing yet</small></li>`)
+  if (scrub !== null) lines.push(html`<li>scrub <small>${scrubPace(scrub)}</small></li>`)
   if (debts > 0) lines.push(html`<li>announcements owed to staging's kojira: ${debts}</li>`)
   return html`<section><h2>What looks for differences</h2><ul>${lines}</ul></section>`
 }

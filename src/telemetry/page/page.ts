@@ -1,5 +1,5 @@
 import { ago, countsText, duration } from '../../model/human.ts'
-import type { ShownThing } from '../../model/status.ts'
+import type { ShownThing, Verdict } from '../../model/status.ts'
 import { clashPart, parkedPart } from './attention.ts'
 import type { PageData } from './data.ts'
 import { figures } from './figures.ts'
@@ -21,7 +21,7 @@ export function renderPage(data: PageData): string {
 <meta http-equiv="refresh" content="${REFRESH_SECONDS}"><title>${verdict.title} - koji-staging-sync</title>
 <style>${new Html(STYLE)}</style></head><body>
 <header><p class="mute">Staging of <code>${data.prodHub}</code></p>
-<div class="verdict ${verdict.level}"><h1>${verdict.title}</h1><p>${verdict.text}</p></div></header>
+<div class="verdict ${verdict.level}"><h1>${verdict.title}</h1><p>${verdict.text}</p>${compared(verdict)}</div></header>
 <main>${failing(data)}${status === null ? null : html`${figures(status)}${clashPart(status)}${parkedPart(status)}`}
 <div class="column"><section><h2>Lag of live changes, last hour</h2>${lagPlot(minutes, atMs)}</section>${recentPart(data)}</div>
 <div class="column"><section><h2>Messages that came, keys made equal, per minute</h2>${workPlot(minutes, atMs)}</section>
@@ -31,6 +31,12 @@ ${status === null ? null : html`${findingPart(status)}${placementPart(status)}`}
 </body></html>
 `
   return page.text
+}
+
+/** What the headline rests on. */
+function compared({ compared }: Verdict): Html | null {
+  if (compared.length === 0) return null
+  return html`<ul>${compared.map(({ by, text }) => html`<li><b>${by}</b> ${text}</li>`)}</ul>`
 }
 
 function daemons({ status }: PageData): string {

@@ -8,6 +8,7 @@ header p{margin:0 0 .5rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0}h2{font-size:1rem;margin:0 0 .5rem}h3{font-size:.9rem;margin:.75rem 0 .25rem}
 .verdict{border:1px solid var(--line);border-left:.5rem solid;border-radius:.4rem;background:var(--card);padding:.75rem 1rem;margin:0 0 1rem}
 .verdict p{margin:.15rem 0 0}
+.verdict ul{margin:.5rem 0 0;font-size:.85rem;color:var(--mute)}.verdict li{border:0;padding:.1rem 0}
 .good{border-left-color:var(--good)}.good h1,.pass{color:var(--good)}
 .busy{border-left-color:var(--busy)}.busy h1{color:var(--busy)}
 .bad{border-left-color:var(--bad)}.bad h1,.fail{color:var(--bad)}
