@@ -6,22 +6,30 @@ import { Html, html } from './html.ts'
 const MAX_VALUE = 1000
 const MAX_FIELDS = 40
 const MAX_SHOWN = 50
+/** Held ones that are shown whole; the others open when they are touched. */
+const MAX_OPEN = 3
 
 /** Clashes with both sides; those that policy holds are open. */
 export function clashPart({ clashing, clashes }: StatusReport): Html {
   const counts = countsText(clashes)
+  const [held, others] = [true, false].map((is) =>
+    clashing.clashes.filter(({ state }) => (state === 'held') === is),
+  ) as [ShownClash[], ShownClash[]]
   const decisions = clashing.decisions.map(
     ({ key, name, policy, by, host, at }) =>
       html`<li>${policy} <code>${name ?? key}</code> <small>by ${by} on ${host}, ${at}</small></li>`,
   )
   const more = Object.values(clashes).reduce((sum, count) => sum + count, 0) - clashing.clashes.length
-  return html`<section class="${counts === '' && decisions.length === 0 ? 'half' : 'wide'}"><h2>Clashes</h2><p class="mute">${counts === '' ? 'none stands' : counts}</p>
-<ul>${clashing.clashes.slice(0, MAX_SHOWN).map(clash)}</ul>${more > 0 ? html`<p class="mute">and ${more} more: <code>clashes list</code></p>` : null}${decisions.length === 0 ? null : html`<h3>Decided by hand</h3><ul>${decisions}</ul>`}</section>`
+  return html`<section id="clashes" class="${counts === '' && decisions.length === 0 ? 'half' : 'wide'}"><h2>Clashes</h2><p class="mute">${counts === '' ? 'none stands' : counts}</p>
+<ul>${[...held, ...others].slice(0, MAX_SHOWN).map((one, i) => clash(one, i < MAX_OPEN))}</ul>${more > 0 ? html`<p class="mute">and ${more} more: <code>clashes list</code></p>` : null}${decisions.length === 0 ? null : html`<h3>Decided by hand</h3><ul>${decisions}</ul>`}</section>`
 }
 
-function clash({ key, name, subject, kind, state, prod, local, firstSeen }: ShownClash): Html {
+function clash(
+  { key, name, subject, kind, state, prod, local, firstSeen }: ShownClash,
+  first: boolean,
+): Html {
   const held = state === 'held'
-  return html`<li><details${held ? new Html(' open') : null}><summary><span class="${held ? 'fail' : 'pass'}">${state}</span> <code>${name ?? key}</code> ${kind} <small>${subject}, since ${firstSeen.slice(0, 19)}</small></summary>
+  return html`<li><details${held && first ? new Html(' open') : null}><summary><span class="${held ? 'fail' : 'pass'}">${state}</span> <code>${name ?? key}</code> ${kind} <small>${subject}, since ${firstSeen.slice(0, 19)}</small></summary>
 ${sides(prod, local)}<p class="mute">To decide: <code>koji-staging-sync clashes resolve ${key} prod-wins|local-wins|hold</code></p></details></li>`
 }
 
@@ -31,7 +39,7 @@ function sides(prod: unknown, local: unknown): Html {
   const names = [...new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})])]
   const head = html`<tr><th></th><th>prod</th><th>staging</th></tr>`
   if (names.length === 0) {
-    return html`<table>${head}<tr class="other"><th></th><td>${value(prod)}</td><td>${value(local)}</td></tr></table>`
+    return html`<table class="sides">${head}<tr class="other"><th></th><td>${value(prod)}</td><td>${value(local)}</td></tr></table>`
   }
   const rows = names.slice(0, MAX_FIELDS).map((name) => {
     const [left, right] = [a?.[name], b?.[name]]
@@ -39,7 +47,7 @@ function sides(prod: unknown, local: unknown): Html {
     return html`<tr class="${other ? 'other' : 'same'}"><th>${name}</th><td>${a === null ? 'none' : value(left)}</td><td>${b === null ? 'none' : value(right)}</td></tr>`
   })
   const more = names.length - MAX_FIELDS
-  return html`<table>${head}${rows}</table>${more > 0 ? html`<p class="mute">and ${more} more fields: <code>clashes show</code></p>` : null}`
+  return html`<table class="sides">${head}${rows}</table>${more > 0 ? html`<p class="mute">and ${more} more fields: <code>clashes show</code></p>` : null}`
 }
 
 function fields(side: unknown): Readonly<Record<string, unknown>> | null {
@@ -58,6 +66,6 @@ function value(of: unknown): string {
 export function parkedPart({ parked, queue }: StatusReport): Html {
   const more = queue.parked - parked.length
   const item = ({ key, name, code, reason, attempts, since, retryAt }: ShownParked): Html =>
-    html`<li><code>${name ?? key}</code> <span class="fail">${code}</span> ${reason} <small>${key}, ${attempts} attempts, since ${since.slice(0, 19)}, again at ${retryAt.slice(0, 19)}; <code>errors ${code}</code>, <code>parked retry ${key}</code></small></li>`
-  return html`<section class="${parked.length === 0 ? 'half' : 'wide'}"><h2>Parked keys</h2>${parked.length === 0 ? html`<p class="mute">none</p>` : html`<ul>${parked.map(item)}</ul>`}${more > 0 ? html`<p class="mute">and ${more} more: <code>parked list</code></p>` : null}</section>`
+    html`<li><code>${name ?? key}</code> <span class="fail">${code}</span><p>${reason}</p><small>${key}, ${attempts} attempts, since ${since.slice(0, 19)}, again at ${retryAt.slice(0, 19)}; <code>errors ${code}</code>, <code>parked retry ${key}</code></small></li>`
+  return html`<section id="parked" class="${parked.length === 0 ? 'half' : 'wide'}"><h2>Parked keys</h2>${parked.length === 0 ? html`<p class="mute">none</p>` : html`<ul>${parked.map(item)}</ul>`}${more > 0 ? html`<p class="mute">and ${more} more: <code>parked list</code></p>` : null}</section>`
 }

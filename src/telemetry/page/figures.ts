@@ -17,12 +17,12 @@ export function figures(status: StatusReport): Html {
     figure('Worked on', queue.claimed),
     figure('Waiting for others', queue.waiting),
     figure('Looked at again later', queue.delayed),
-    figure('Oldest due', duration(queue.oldestSeconds)),
-    figure('Parked', queue.parked, queue.parked > 0),
-    figure('Clashes held', held, held > 0),
+    figure('Oldest due', queue.oldestSeconds === 0 ? 'none' : duration(queue.oldestSeconds)),
+    figure('Parked', queue.parked, queue.parked > 0 ? 'parked' : null),
+    figure('Clashes held', held, held > 0 ? 'clashes' : null),
     figure(
       `Lag, last ${MINUTES} min`,
-      count === 0 ? 'none' : `${duration(sum / count)} (max ${duration(max)})`,
+      count === 0 ? 'none' : html`${duration(sum / count)} <small>most ${duration(max)}</small>`,
     ),
     figure(`Came, last ${MINUTES} min`, `${lately.arrived} messages`),
     figure(`Made equal, last ${MINUTES} min`, `${lately.applied} keys`),
@@ -30,6 +30,12 @@ export function figures(status: StatusReport): Html {
   ]}</dl>`
 }
 
-function figure(name: string, value: string | number, alarm = false): Html {
-  return html`<div><dt>${name}</dt><dd class="${alarm ? 'fail' : 'figure'}">${value}</dd></div>`
+/** `alarm`: the part of the page that says more. */
+function figure(
+  name: string,
+  value: Html | string | number,
+  alarm: 'clashes' | 'parked' | null = null,
+): Html {
+  const shown = alarm === null ? html`${value}` : html`<a href="#${alarm}">${value}</a>`
+  return html`<div><dt>${name}</dt><dd class="${alarm === null ? 'figure' : 'fail'}">${shown}</dd></div>`
 }

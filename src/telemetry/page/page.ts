@@ -22,10 +22,12 @@ export function renderPage(data: PageData): string {
 <style>${new Html(STYLE)}</style></head><body>
 <header><p class="mute">Staging of <code>${data.prodHub}</code></p>
 <div class="verdict ${verdict.level}"><h1>${verdict.title}</h1><p>${verdict.text}</p>${compared(verdict)}</div></header>
-<main>${failing(data)}${status === null ? null : html`${figures(status)}${clashPart(status)}${parkedPart(status)}`}
-<div class="column"><section><h2>Lag of live changes, last hour</h2>${lagPlot(minutes, atMs)}</section>${recentPart(data)}</div>
-<div class="column"><section><h2>Messages that came, keys made equal, per minute</h2>${workPlot(minutes, atMs)}</section>
-${status === null ? null : html`${findingPart(status)}${placementPart(status)}`}${ready(data)}</div></main>
+<main>${failing(data)}${status === null ? null : figures(status)}
+<section><h2>Lag of live changes</h2>${lagPlot(minutes, atMs)}</section>
+<section><h2>Messages and keys, per minute</h2>${workPlot(minutes, atMs)}</section>
+${status === null ? null : html`${clashPart(status)}${parkedPart(status)}`}
+<div class="column">${recentPart(data)}</div>
+<div class="column">${status === null ? null : html`${findingPart(status)}${placementPart(status)}`}${ready(data)}</div></main>
 <footer><p>As ${data.host} saw it at ${new Date(nowMs).toISOString().slice(0, 19)}Z; it runs ${data.version} for ${duration(Math.max(0, (nowMs - data.startedMs) / 1000))}${daemons(data)}. Refreshes every ${REFRESH_SECONDS} s.</p>
 <p><a href="status.json">status.json</a> <a href="metrics">metrics</a> <a href="readyz">readyz</a> <a href="healthz">healthz</a></p></footer>
 </body></html>

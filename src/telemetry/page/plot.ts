@@ -2,9 +2,10 @@ import { type ActivityMinute, MINUTE_MS, SHOWN_MINUTES } from '../../model/activ
 import { duration } from '../../model/human.ts'
 import { type Html, html } from './html.ts'
 
-const WIDTH = 600
+/** Near a phone's own width, so that what is written in it can be read there. */
+const WIDTH = 400
 const HEIGHT = 150
-const LEFT = 46
+const LEFT = 48
 const TOP = 8
 const FLOOR = HEIGHT - 20
 const STEP = (WIDTH - LEFT) / SHOWN_MINUTES
@@ -21,11 +22,12 @@ export function lagPlot(minutes: readonly ActivityMinute[], nowMs: number): Html
       return html`<g><title>${title}</title>${bar(atMs, nowMs, logHeight(max), 'thin')}${bar(atMs, nowMs, logHeight(sum / count), 'bar')}</g>`
     })
   const lines = DECADES.map((at) => line(logHeight(at), duration(at)))
-  return svg('Lag of live changes in the last hour', [
+  return html`${svg('Lag of live changes in the last hour', [
     ...lines,
     ...bars,
     ...(bars.length === 0 ? [nothing('no live change in this hour')] : []),
-  ])
+  ])}
+<p class="mute"><span class="key applied"></span> mean <span class="key thin"></span> most</p>`
 }
 
 /** Messages that came (thin) and keys that were made equal, a minute. */
@@ -45,8 +47,8 @@ export function workPlot(minutes: readonly ActivityMinute[], nowMs: number): Htm
 function bar(atMs: number, nowMs: number, top: number, kind: 'bar' | 'thin' | 'came'): Html {
   const age = Math.min(SHOWN_MINUTES - 1, Math.max(0, Math.floor((nowMs - atMs) / MINUTE_MS)))
   const left = WIDTH - (age + 1) * STEP
-  const width = kind === 'bar' ? STEP - 2 : 2
-  const x = kind === 'bar' ? left + 1 : left + STEP / 2 - 1
+  const width = kind === 'bar' ? STEP - 1.5 : 1.5
+  const x = kind === 'bar' ? left + 0.75 : left + STEP / 2 - 0.75
   const tall = Math.max(1, FLOOR - top)
   return html`<rect class="${kind}" x="${x.toFixed(1)}" y="${(FLOOR - tall).toFixed(1)}" width="${width.toFixed(1)}" height="${tall.toFixed(1)}"/>`
 }

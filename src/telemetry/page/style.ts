@@ -17,8 +17,8 @@ main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1
 section,dl{border:1px solid var(--line);border-radius:.4rem;background:var(--card);padding:.75rem 1rem;margin:0;min-width:0}
 .column{display:grid;gap:1rem;min-width:0}
 dl,.wide{grid-column:1/-1}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem 1.25rem}
-dt{color:var(--mute);font-size:.8rem}dd{margin:0;font-size:1.1rem;font-weight:600;font-variant-numeric:tabular-nums}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(45%,9.5rem),1fr));gap:.75rem 1.25rem}
+dt{color:var(--mute);font-size:.8rem}dd small{font-weight:400}dd{margin:0;font-size:1.1rem;font-weight:600;font-variant-numeric:tabular-nums}
 ul{list-style:none;margin:0;padding:0}li{padding:.35rem 0;border-top:1px solid var(--line)}li:first-child{border-top:0}
 small,.mute,footer{color:var(--mute);font-size:.85rem}p.mute{margin:.25rem 0}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace}
@@ -26,10 +26,12 @@ table{border-collapse:collapse;width:100%;font-size:.85rem;margin:.4rem 0;table-
 th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border:1px solid var(--line);font-weight:400}
 td{font-family:ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace;white-space:pre-wrap}
 th{color:var(--mute)}.other td{background:var(--other)}.same td{color:var(--mute)}
-.numbers td{text-align:right}
+.numbers{table-layout:auto}.numbers th,.numbers td{white-space:nowrap;overflow-wrap:normal}.numbers td{text-align:right}
+.sides th:first-child{width:9rem}li p{margin:.15rem 0}dd a{color:inherit}
 summary{cursor:pointer}
-svg{display:block;width:100%;height:auto;font:9px system-ui,sans-serif}svg text{fill:var(--mute)}svg line{stroke:var(--line);stroke-width:.5}
+svg{display:block;width:100%;height:auto;font:10.5px system-ui,sans-serif}svg text{fill:var(--mute)}svg line{stroke:var(--line);stroke-width:.5}
 svg .bar{fill:var(--bar)}svg .thin{fill:var(--thin)}svg .came{fill:var(--came)}
-.key{display:inline-block;width:.7rem;height:.7rem;border-radius:.1rem}.key.came{background:var(--came)}.key.applied{background:var(--bar)}
+.key{display:inline-block;width:.7rem;height:.7rem;border-radius:.1rem}.key.came{background:var(--came)}.key.applied{background:var(--bar)}.key.thin{background:var(--thin)}
 footer{margin-top:1rem}footer a{margin-right:.75rem;color:inherit}
+@media(max-width:36rem){body{padding:.75rem .5rem}section,dl,.verdict{padding:.6rem .7rem}dl{grid-template-columns:repeat(3,1fr);gap:.5rem .75rem}dt{font-size:.75rem}dd{font-size:1rem}th,td{padding:.2rem .3rem}table{font-size:.75rem}.sides th:first-child{width:5.5rem}}
 `
