@@ -5,6 +5,7 @@ import { getEvent, getLastEvent, listAllPackages, listExternalRepos } from '../h
 import { listTags } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Event } from '../model/tag-records.ts'
+import type { Timestamp } from '../model/time.ts'
 import type { Database, Sql } from '../staging/database.ts'
 import { allocate } from '../staging/events.ts'
 
@@ -85,13 +86,19 @@ export async function findSeedEvent(hub: Hub, sql: Sql): Promise<number | null> 
 
 /** Whether prod has the same event, at the same time. */
 export async function isShared(hub: Hub, sql: Sql, id: number): Promise<boolean> {
-  const [mine] = await sql.query<{ time: string }>(
+  const mine = await readTime(sql, id)
+  const theirs = await readEvent(hub, id)
+  return mine !== null && theirs !== null && theirs.time === mine
+}
+
+/** When staging's event was, to the microsecond; null: there is none of that id. */
+async function readTime(sql: Sql, id: number): Promise<Timestamp | null> {
+  const [event] = await sql.query<{ time: Timestamp }>(
     'init.event-time',
     `select to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events where id = $1`,
     [id],
   )
-  const theirs = await readEvent(hub, id)
-  return mine !== undefined && theirs !== null && theirs.time === mine.time
+  return event?.time ?? null
 }
 
 async function readEvent(hub: Hub, id: number): Promise<Event | null> {
@@ -106,27 +113,22 @@ async function readEvent(hub: Hub, id: number): Promise<Event | null> {
 }
 
 /**
- * Refuses a staging database that *is* prod's. Only where both have the same last event it has to be tried: an event that
- * we take in staging must not be prod's newest then. (An unused event is what every rolled-back hub call leaves, too.)
+ * Refuses a staging database that *is* prod's, however busy that is: what prod's hub has shown stands there a moment later, and what
+ * stands there prod's hub knows. A copy of prod lacks the one as soon as prod goes on, and has events of its own as soon as
+ * somebody works in it. Only for a copy whose last event is still prod's the answer has to be tried: prod must not know an event
+ * that we take in staging. (An unused event is what every rolled-back hub call leaves, too.) Throws SafetyError SAME_DATABASE.
  */
 export async function refuseSameDatabase(hub: Hub, database: Database): Promise<void> {
-  const [mine] = await database.query<{ id: number; time: string }>(
-    'init.last-event',
-    `select id, to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events order by id desc limit 1`,
-  )
+  // Prod first: what its hub has answered is committed, so that a later read of its database cannot miss it.
   const theirs = await readLastEvent(hub)
-  if (mine === undefined || mine.id !== theirs.id || mine.time !== theirs.time) return
+  if ((await readTime(database, theirs.id)) !== theirs.time) return
+  const [mine] = await database.query<{ id: number }>(
+    'init.last-event',
+    'select id from events order by id desc limit 1',
+  )
+  if (mine === undefined || !(await isShared(hub, database, mine.id))) return
   const [taken] = await database.transaction('init.probe', (tx) => allocate(tx, 1))
-  const now = await readLastEvent(hub)
-  if (now.id >= (taken as number)) {
-    const [ours] = await database.query<{ time: string }>(
-      'init.event-time',
-      `select to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events where id = $1`,
-      [taken],
-    )
-    const seen = await readEvent(hub, taken as number)
-    if (seen !== null && seen.time === ours?.time) {
-      throw new SafetyError('SAME_DATABASE', 'staging.database is the database that prod.hub answers from')
-    }
+  if (await isShared(hub, database, taken as number)) {
+    throw new SafetyError('SAME_DATABASE', 'staging.database is the database that prod.hub answers from')
   }
 }

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
@@ -95,18 +95,40 @@ describe('run refuses, with a code, an exit status and no write', () => {
     }
   })
 
-  test('init of a database that is the one which prod answers from', async () => {
-    const url = String((await world.prod.rows('select current_database() as name'))[0]?.name)
-    const [{ url: staging } = { url: '' }] = await world.sql<{ url: string }>(
-      'select current_database() as url',
-    )
-    const text = await import('node:fs/promises').then((fs) => fs.readFile(world.file, 'utf8'))
-    const file = join(world.root, 'same.toml')
-    await writeFile(file, text.replace(`/${staging}"`, `/${url}"`))
-    const ended = await command('init', '--config', file)
-    expect(ended.code).toBe(14)
-    expect(ended.stderr).toContain('error SAME_DATABASE: ')
-    expect(await world.prod.rows(`select 1 from pg_namespace where nspname = 'staging_sync'`)).toEqual([])
+  describe('init of a database that is the one which prod answers from', () => {
+    const inProd = async () => {
+      const url = String((await world.prod.rows('select current_database() as name'))[0]?.name)
+      const [{ url: staging } = { url: '' }] = await world.sql<{ url: string }>(
+        'select current_database() as url',
+      )
+      const file = join(world.root, 'same.toml')
+      await writeFile(file, (await readFile(world.file, 'utf8')).replace(`/${staging}"`, `/${url}"`))
+      return command('init', '--config', file)
+    }
+    const untouched = async () =>
+      expect(await world.prod.rows(`select 1 from pg_namespace where nspname = 'staging_sync'`)).toEqual([])
+
+    test('where prod is quiet', async () => {
+      const ended = await inProd()
+      expect(ended.code).toBe(14)
+      expect(ended.stderr).toContain('error SAME_DATABASE: ')
+      await untouched()
+    })
+
+    test('where prod goes on between any two of our questions', async () => {
+      const { knobs } = world.prodHub
+      // Before and after each look, so that its newest event is never the one that was read last.
+      const moves = async (method: string): Promise<void> => {
+        knobs.beforeNext(method, () => moves(method))
+        await world.prod.rows('insert into events (time) select clock_timestamp() from generate_series(1, 3)')
+      }
+      for (const method of ['getLastEvent', 'getEvent']) knobs.beforeNext(method, () => moves(method))
+      const ended = await inProd()
+      for (const method of ['getLastEvent', 'getEvent']) knobs.beforeNext(method, async () => {})
+      expect(ended.code).toBe(14)
+      expect(ended.stderr).toContain('error SAME_DATABASE: ')
+      await untouched()
+    })
   })
 })
 
