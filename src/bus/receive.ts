@@ -30,8 +30,12 @@ export interface ReceiverOptions extends DecoderOptions {
   readonly mark: MarkMessages
   readonly onOutcome: (outcome: MessageOutcome) => void
   readonly onCatchUp: (reason: CatchUpReason) => void
-  /** For status and metrics. */
-  readonly onConnection?: (endpoint: string, state: 'connected' | 'disconnected') => void
+  /** For status and metrics; `connected`: so many endpoints are, now. */
+  readonly onConnection?: (
+    endpoint: string,
+    state: 'connected' | 'disconnected',
+    connected: number,
+  ) => void
   /**
    * Told each time the way of a message has come round: the source waits for the next one (at least every ten seconds while it
    * does), and no attempt to mark has been hanging for `stuckMs`.
@@ -117,16 +121,27 @@ export class Receiver {
 
   #sourceEvents(): SourceEvents {
     const { onCatchUp, onConnection, onTurn, stuckMs = 60_000 } = this.#options
+    // An endpoint that never answered is told as gone, too, each time.
+    const connected = new Set<string>()
+    const gone = (endpoint: string): void => {
+      connected.delete(endpoint)
+      onConnection?.(endpoint, 'disconnected', connected.size)
+    }
     return {
       turned: () => {
         if (this.#backlog.attemptMs < stuckMs) onTurn?.()
       },
       connected: (endpoint) => {
-        onConnection?.(endpoint, 'connected')
+        connected.add(endpoint)
+        onConnection?.(endpoint, 'connected', connected.size)
         onCatchUp('connected')
       },
-      disconnected: (endpoint) => onConnection?.(endpoint, 'disconnected'),
-      silence: () => onCatchUp('silence'),
+      disconnected: gone,
+      silence: () => {
+        // The source has thrown them all away.
+        for (const endpoint of [...connected]) gone(endpoint)
+        onCatchUp('silence')
+      },
       refused: (topic, reason) => this.#report(labelOf(topic, this.#prefix), 'refused', reason),
     }
   }

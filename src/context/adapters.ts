@@ -154,7 +154,8 @@ export function createBus(
     onOutcome: (outcome) => messageHandled(telemetry, outcome),
     onCatchUp: (reason) => handlers.catchUp(reason),
     onTurn: () => handlers.turned(),
-    onConnection: (endpoint, state) => busConnectionChanged(telemetry, { endpoint, state }),
+    onConnection: (endpoint, state, connected) =>
+      busConnectionChanged(telemetry, { endpoint, state, connected }),
   })
   return receiver
 }

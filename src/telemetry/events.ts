@@ -172,10 +172,9 @@ export function datagrepperRead(
 
 export function busConnectionChanged(
   { log, metrics }: Telemetry,
-  fields: { endpoint: string; state: 'connected' | 'disconnected' },
+  fields: { endpoint: string; state: 'connected' | 'disconnected'; connected: number },
 ): void {
-  if (fields.state === 'connected') metrics.busConnected.inc()
-  else metrics.busConnected.dec()
+  metrics.busConnected.set(fields.connected)
   log.info(fields, 'bus connection changed')
 }
 

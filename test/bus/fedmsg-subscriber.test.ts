@@ -168,7 +168,9 @@ describe('a subscriber', () => {
     await until(() => heard.events.filter((event) => event.startsWith('connected')).length >= 2)
     await joined(from, heard)
     const connected = `connected ${from.endpoint}`
-    expect(heard.events.slice(heard.events.indexOf(connected)).slice(0, 3)).toEqual([
+    const since = heard.events.slice(heard.events.indexOf(connected))
+    // On a slow machine it may have been silent for longer.
+    expect(since.filter((event, n) => event !== since[n - 1]).slice(0, 3)).toEqual([
       connected,
       'silence',
       connected,
@@ -184,12 +186,12 @@ describe('a subscriber', () => {
       open = resolve
     })
     let stalled = false
-    const silenceTimeoutMs = 500
+    const silenceTimeoutMs = 2_000
     const heard = hear([from.endpoint], { silenceTimeoutMs, step: () => (stalled ? gate : undefined) })
     await joined(from, heard)
     heard.events.length = 0
     stalled = true
-    const longEnough = new Promise((resolve) => setTimeout(resolve, 2 * silenceTimeoutMs))
+    const longEnough = new Promise((resolve) => setTimeout(resolve, 1.5 * silenceTimeoutMs))
     const padding = 'x'.repeat(1000)
     for (let n = 0; n < 20_000; n++) {
       await from.publish(Object.assign(envelope(n), { padding }))

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ReceiverOptions } from '../../src/bus/receive.ts'
+import { Receiver, type ReceiverOptions } from '../../src/bus/receive.ts'
+import type { BusSource, SourceEvents } from '../../src/bus/source.ts'
 import { SyncError } from '../../src/errors.ts'
 import { formatKey } from '../../src/model/key.ts'
 import { until } from './publisher.ts'
@@ -92,6 +93,44 @@ describe('from the bus to marks', () => {
       'tag refused ambiguous:package': 1,
       'tag marked': 1,
     })
+  })
+
+  it('tells how many endpoints are connected, also when they never were, and after silence', () => {
+    const heard: { events?: SourceEvents } = {}
+    const source: BusSource = {
+      start: (events) => {
+        heard.events = events
+      },
+      destroy: () => {},
+      async *[Symbol.asyncIterator]() {},
+    }
+    const told: string[] = []
+    const receiver = new Receiver({
+      source,
+      topicPrefix: PREFIX,
+      instance: 'primary',
+      baseUrl: null,
+      known: { package: () => null, tag: () => null },
+      mark: async () => {},
+      onOutcome: () => {},
+      onCatchUp: () => {},
+      onConnection: (endpoint, state, connected) => told.push(`${endpoint} ${state} ${connected}`),
+    })
+    closers.push(() => receiver.destroy())
+    receiver.run().catch(() => {})
+    heard.events?.connected('a')
+    heard.events?.disconnected('b')
+    heard.events?.connected('b')
+    heard.events?.silence(1)
+    heard.events?.connected('a')
+    expect(told).toEqual([
+      'a connected 1',
+      'b disconnected 1',
+      'b connected 2',
+      'a disconnected 1',
+      'b disconnected 0',
+      'a connected 1',
+    ])
   })
 
   it('receives a burst of 20,000 whole, in batches', async () => {

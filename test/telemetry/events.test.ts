@@ -110,7 +110,11 @@ describe('no label', () => {
         })
         events.scrubFailed(telemetry, key, error)
       }
-      events.busConnectionChanged(telemetry, { endpoint: `tcp://${name}`, state: 'connected' })
+      events.busConnectionChanged(telemetry, {
+        endpoint: `tcp://${name}`,
+        state: 'connected',
+        connected: 1,
+      })
       events.breakerOpened(telemetry, new OutageError('storage', `CODE_${n}`, name))
       const request = { outcome: 'outage', code: `CODE_${n}`, elapsedMs: 1, bytes: 1 } as const
       hubAnswered(telemetry, { ...request, methods: [`method${n}`, name], faults: [name] })
