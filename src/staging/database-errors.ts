@@ -50,6 +50,9 @@ const POOL_BUSY = 'timeout exceeded when trying to connect'
 /** Undefined table, column, schema: Koji's schema is being replaced or was upgraded. No key is to blame. */
 const SCHEMA_CODES = new Set(['42P01', '42703', '3F000'])
 
+/** Feature not supported, of which one is: a prepared statement whose columns have another type now. Its connection goes. */
+const STALE_PLAN = '0A000'
+
 /** `holds` failed: division_by_zero, which nothing else of ours can cause. */
 const NOT_HELD = '22012'
 
@@ -77,7 +80,7 @@ export function classify(thrown: unknown, statement: string, poolIsFull = false)
       cause: thrown,
     })
   }
-  if (SCHEMA_CODES.has(code)) {
+  if (SCHEMA_CODES.has(code) || (code === STALE_PLAN && message.includes('cached plan'))) {
     const what = `staging database: its schema changed under us: ${statement}: ${message}`
     return new OutageError('database', 'DATABASE_SCHEMA', what, { detail, cause: thrown })
   }

@@ -69,6 +69,18 @@ it.each([
   await expect(failing).rejects.toMatchObject({ code })
 })
 
+it('lets go of a connection whose prepared statement a change of the schema has broken', async () => {
+  const own = await openDatabase(test.url)
+  await run(own, 'create table changing (id int)')
+  const look = () => own.query('test.changing', 'select * from changing')
+  await look()
+  await run(own, 'alter table changing alter id type bigint')
+  await expect(look()).rejects.toMatchObject({ code: 'DATABASE_SCHEMA', part: 'database' })
+  // At most once for each connection of the pool.
+  await expect.poll(() => look().catch(() => null)).toEqual([])
+  await own.destroy()
+})
+
 it('tells a name that stands for two texts from an outage', async () => {
   const one = await openDatabase(test.url)
   await one.query('same', 'select 1')
