@@ -1,10 +1,10 @@
-import { AgainError, KeyError } from '../errors.ts'
-import { type BuildPlace, convenienceLink, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
+import { AgainError } from '../errors.ts'
+import { convenienceLink, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
-import { readManifest } from './copy-manifest.ts'
-import { Directory } from './directory.ts'
+import type { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { TreeWriter } from './files.ts'
+import { isOwnFormer, type Moving } from './former.ts'
 import { type LinkTexts, putLink, standingAt, takeBackLink } from './links.ts'
 import { conveniencePlan, type Free, standing, toplinkPlan } from './volume-plan.ts'
 import type { Work } from './work.ts'
@@ -19,28 +19,6 @@ interface Beside {
 }
 
 /**
- * True while the build's own directory of before stands where its link belongs: it was on the default volume. Every path leads to its
- * bytes; the link comes when that directory goes (`removeCopy`).
- */
-async function isOwnFormer(
-  files: BytesWriter,
-  root: string,
-  wanted: { readonly place: BuildPlace; readonly buildId: number; readonly formerVolumes: readonly string[] },
-): Promise<boolean> {
-  const { place, buildId, formerVolumes } = wanted
-  if (!formerVolumes.includes(DEFAULT_VOLUME)) return false
-  const names = [...versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release]
-  const directory = await Directory.open(files, root, names).catch((error) => {
-    if (error instanceof KeyError) return null
-    throw error
-  })
-  if (directory === null) return false
-  return readManifest(files, directory)
-    .then((manifest) => manifest?.buildId === buildId)
-    .finally(() => directory.close())
-}
-
-/**
  * The volume's `toplink`, and the link on the default volume that leads to the build; none for a build on the default volume. Looked at
  * before the first byte is copied. Throws KeyError STORAGE_CLASH.
  */
@@ -49,12 +27,7 @@ export async function linksBeside(
   root: string,
   texts: LinkTexts,
   work: Work,
-  wanted: {
-    readonly place: BuildPlace
-    readonly buildId: number
-    readonly uid: bigint
-    readonly formerVolumes: readonly string[]
-  },
+  wanted: Moving & { readonly uid: bigint },
 ): Promise<readonly Beside[]> {
   const { place } = wanted
   if (place.volume === DEFAULT_VOLUME) return []
@@ -72,15 +45,13 @@ export async function linksBeside(
       directory: version,
       name: place.release,
       text: convenienceLink(place),
-      before: (await isOwnFormer(files, root, wanted))
-        ? 'right'
-        : await conveniencePlan(
-            files,
-            root,
-            texts,
-            { ...wanted, convenience: convenienceLink(place) },
-            await standingAt(files, version, place.release),
-          ),
+      before: await conveniencePlan(
+        files,
+        root,
+        texts,
+        { ...wanted, convenience: convenienceLink(place) },
+        await standingAt(files, version, place.release),
+      ),
     },
   ]
 }
@@ -90,10 +61,10 @@ export async function assertBeside(
   files: BytesWriter,
   root: string,
   texts: LinkTexts,
-  wanted: { readonly place: BuildPlace; readonly buildId: number; readonly formerVolumes: readonly string[] },
+  wanted: Moving,
 ): Promise<void> {
   const { place } = wanted
-  if (place.volume === DEFAULT_VOLUME || (await isOwnFormer(files, root, wanted))) return
+  if (place.volume === DEFAULT_VOLUME) return
   const now = await standing(files, root, versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release)
   await conveniencePlan(
     files,
@@ -123,31 +94,10 @@ export async function putBeside(
 }
 
 /** True when the link on the default volume leads to the build. */
-export async function isBeside(
-  files: BytesWriter,
-  root: string,
-  wanted: { readonly place: BuildPlace; readonly buildId: number; readonly formerVolumes: readonly string[] },
-): Promise<boolean> {
+export async function isBeside(files: BytesWriter, root: string, wanted: Moving): Promise<boolean> {
   const { place } = wanted
   if (place.volume === DEFAULT_VOLUME || (await isOwnFormer(files, root, wanted))) return true
   const path = [root, ...versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release].join('/')
   const found = await orNull(files.lstat(path))
   return found?.isSymbolicLink() === true && (await orNull(files.readlink(path))) === convenienceLink(place)
-}
-
-/** For a build on the default volume: true when Koji's link to where it was before stands in its place. */
-export async function leadsToFormer(
-  files: TreeWriter,
-  root: string,
-  place: BuildPlace,
-  formerVolumes: readonly string[],
-): Promise<boolean> {
-  if (place.volume !== DEFAULT_VOLUME) return false
-  const path = [root, ...versionPath(place), place.release].join('/')
-  const found = await orNull(files.lstat(path))
-  if (found?.isSymbolicLink() !== true) return false
-  const text = await orNull(files.readlink(path))
-  return formerVolumes.some(
-    (volume) => volume !== DEFAULT_VOLUME && text === convenienceLink({ ...place, volume }),
-  )
 }

@@ -3,6 +3,7 @@ import { checkedName } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
+import type { TreeReader } from './files.ts'
 
 /** In a build's directory: which of its files this service has brought. It makes the directory ours. */
 export const MANIFEST = '.koji-staging-sync.json'
@@ -31,7 +32,10 @@ export interface Manifest {
 }
 
 /** Null: there is none, or none of ours. */
-export async function readManifest(files: BytesWriter, build: Directory): Promise<Manifest | null> {
+export async function readManifest(
+  files: Pick<TreeReader, 'lstat' | 'read'>,
+  build: Directory,
+): Promise<Manifest | null> {
   try {
     const at = build.at(MANIFEST)
     const stat = await orNull(files.lstat(at))

@@ -4,7 +4,7 @@ import type { Step } from '../step.ts'
 import type { Sharing } from './copy-file.ts'
 import { CopyGround } from './copy-ground.ts'
 import type { Transfers } from './copy-limits.ts'
-import { assertBeside, isBeside, leadsToFormer } from './copy-links.ts'
+import { assertBeside, isBeside } from './copy-links.ts'
 import { MANIFEST, type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import { isStanding, tidyFiles } from './copy-present.ts'
 import { removeCopy } from './copy-removal.ts'
@@ -14,6 +14,7 @@ import { ourManifest, type Writing, writeBuild } from './copy-write.ts'
 import { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { Made } from './files.ts'
+import { leadsToFormer } from './former.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
@@ -169,6 +170,7 @@ export class CopyPlacement implements Placement {
     return this.ground.explained(async () =>
       removeCopy({
         files: this.ground.writer,
+        reader: this.ground.reader,
         root: await this.ground.root(),
         texts: this.#texts,
         place: stagingPlace(spot),
@@ -210,7 +212,7 @@ export class CopyPlacement implements Placement {
   async #assertFree(root: string, place: BuildPlace, build: PlacedBuild): Promise<void> {
     const { writer } = this.ground
     await assertBeside(writer, root, this.#texts, { ...build, place })
-    if (await leadsToFormer(writer, root, place, build.formerVolumes)) return
+    if (await leadsToFormer(writer, root, { ...build, place })) return
     const standing = await Directory.open(writer, root, [...versionPath(place), place.release])
     if (standing === null) return
     await ourManifest(this.#writing, standing, build.buildId).finally(() => standing.close())

@@ -1,15 +1,20 @@
 import { type BuildPlace, buildDir, convenienceLink, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
-import type { BytesWriter } from './copy-calls.ts'
+import type { BytesReader, BytesWriter } from './copy-calls.ts'
 import { MANIFEST, type Manifest, readManifest } from './copy-manifest.ts'
 import { stands, unlinkBelow } from './copy-present.ts'
 import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { Directory, isTemporaryName, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
+import { isOfSignature } from './farm-plan.ts'
+import type { At } from './files.ts'
 import { putLink, standingAt } from './links.ts'
+import { copyReal } from './real-file.ts'
 import { type Removal, removePlaced } from './volume-removal.ts'
 
 export interface CopyRemoval extends Omit<Removal, 'emptied' | 'files'> {
   readonly files: BytesWriter
+  /** reads staging's tree: signatures that move to another disk */
+  readonly reader: BytesReader
 }
 
 /**
@@ -39,7 +44,7 @@ export async function removeCopy(removal: CopyRemoval): Promise<{ readonly left:
   }
   if (left.length > 0) return { left }
   if (successor !== null && place.volume === DEFAULT_VOLUME && hasName(place, successor)) {
-    await leadOn(removal, successor, emptied?.uid ?? null)
+    await leadOn(removal, successor)
     return { left }
   }
   const rest = await removePlaced({ ...removal, ...(emptied === undefined ? {} : { emptied }) })
@@ -47,16 +52,14 @@ export async function removeCopy(removal: CopyRemoval): Promise<{ readonly left:
 }
 
 /** The build has moved away from the default volume: Koji's link comes where its directory was. Safe to repeat. */
-async function leadOn(
-  { files, root, place, fsync }: CopyRemoval,
-  successor: BuildPlace,
-  uid: bigint | null,
-): Promise<void> {
+async function leadOn({ files, root, place, fsync }: CopyRemoval, successor: BuildPlace): Promise<void> {
   const version = await Directory.open(files, root, versionPath(place))
   if (version === null) return
   try {
     const now = await standingAt(files, version, place.release)
     if (now.kind !== 'nothing') return
+    // Of the owner that its new place has got, be that a link or a directory.
+    const uid = (await orNull(files.lstat(buildDir(root, successor))))?.uid ?? null
     await putLink(files, version, place.release, { text: convenienceLink(successor), uid }, now)
     if (fsync) await version.sync()
   } finally {
@@ -73,9 +76,10 @@ async function removeDirectory(removal: CopyRemoval, version: Directory): Promis
     const manifest = await readManifest(files, build)
     if (manifest === null || manifest.buildId !== buildId) return ['']
     const { ours, others } = await sort(files, build, manifest)
-    await handOver(removal, build, manifest, ours)
+    const stay = await handOver(removal, build, manifest, ours)
+    others.push(...stay)
     if (others.length > 0) {
-      for (const path of ours) await unlinkBelow(files, build, path)
+      for (const path of ours) if (!stay.includes(path)) await unlinkBelow(files, build, path)
       // Last: until then the rest is known as ours.
       await unlinkBelow(files, build, MANIFEST)
       return others.map((path) => `/${path}`)
@@ -115,8 +119,7 @@ async function sort(
       const isOurs =
         (entry !== undefined && (await stands(files, build, path, entry))) ||
         isTemporaryName(name) ||
-        path.startsWith('data/sigcache/') ||
-        path.startsWith('data/signed/')
+        isOfSignature(path)
       if (isOurs) ours.push(path)
       else others.push(path)
     }
@@ -125,31 +128,59 @@ async function sort(
   return { ours, others }
 }
 
-/** Signatures that staging made itself become the successor's too, as other names of the same files. */
+/**
+ * Signatures that staging made itself become the successor's too, as other names of the same files. Gives back those that cannot be,
+ * since it has no directory of its own.
+ */
 async function handOver(
-  { files, root, successor }: CopyRemoval,
+  removal: CopyRemoval,
   build: Directory,
   manifest: Manifest,
   ours: readonly string[],
-): Promise<void> {
-  const own = ours.filter((path) => manifest.files[path] === undefined && path.startsWith('data/'))
-  if (successor === null || own.length === 0) return
+): Promise<readonly string[]> {
+  const { files, root, successor } = removal
+  const own = ours.filter((path) => manifest.files[path] === undefined && isOfSignature(path))
+  if (successor === null || own.length === 0) return []
   const there = await orNull(files.lstat(buildDir(root, successor)))
-  if (there?.isDirectory() !== true) return
+  if (there?.isDirectory() !== true) return own
   const top = await Directory.open(files, root, [...versionPath(successor), successor.release])
-  if (top === null) return
+  if (top === null) return own
   const tree = new TargetTree(top, new Set())
   try {
     for (const path of own) {
       const names = path.split('/')
       const directory = await tree.directory(names.slice(0, -1))
-      await files.link(build.at(path).path, directory.at(names.at(-1) as string)).catch((error) => {
-        if (!isErrno(error, 'EEXIST')) throw error
-      })
+      await handOverOne(removal, build.at(path), top, directory.at(names.at(-1) as string))
     }
   } finally {
     await tree.close()
     await top.close()
+  }
+  return []
+}
+
+/** By its bytes where the successor stands on another disk. */
+async function handOverOne(
+  { files, reader, fsync }: CopyRemoval,
+  from: At,
+  top: Directory,
+  to: At,
+): Promise<void> {
+  try {
+    await files.link(from.path, to)
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return
+    if (!isErrno(error, 'EXDEV')) throw error
+    if ((await orNull(files.lstat(to))) !== null) return
+    const name = temporaryName(to.shown)
+    const like = await files.lstat(from)
+    try {
+      await copyReal(reader, { path: from.path, like }, files, { directory: top, name, fsync })
+      await files.rename(top.at(name), to)
+    } catch (failed) {
+      await orNull(files.unlink(top.at(name))).catch(() => {})
+      throw failed
+    }
   }
 }
 

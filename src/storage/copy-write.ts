@@ -3,12 +3,13 @@ import { type BuildPlace, versionPath } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import type { CopyOptions, Ownership } from './copy-file.ts'
 import { fill } from './copy-fill.ts'
-import { leadsToFormer, linksBeside, putBeside } from './copy-links.ts'
+import { linksBeside, putBeside } from './copy-links.ts'
 import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
 import type { BuildBytes } from './copy-source.ts'
 import { removeTree, sweepTop, sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
 import { type Directory, temporaryName } from './directory.ts'
+import { leadsToFormer } from './former.ts'
 import type { LinkTexts } from './links.ts'
 import type { PlacedBuild } from './placement.ts'
 import { type Turns, Work } from './work.ts'
@@ -42,7 +43,7 @@ export async function writeBuild(
     const owner: Ownership = { device: above.dev, uid, gid, fileMode: writing.fileMode }
     const filling = new Filler(writing, build, bytes, owner)
     // From another volume to the default one: the link to where the build was makes way when all is there.
-    const former = await leadsToFormer(writer, root, place, build.formerVolumes)
+    const former = await leadsToFormer(writer, root, { ...build, place })
     const standing = former ? null : await version.child(place.release)
     if (standing === null) await create(filling, version, place.release, work, former)
     else await filling.add(standing).finally(() => standing.close())

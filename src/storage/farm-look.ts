@@ -127,7 +127,7 @@ export class FarmLook {
   convenience(
     root: string,
     place: BuildPlace,
-    { formerVolumes }: PlacedBuild,
+    { buildId, formerVolumes }: PlacedBuild,
     uid: bigint | null,
     now: Standing,
   ): Promise<Free> {
@@ -135,6 +135,7 @@ export class FarmLook {
       place,
       convenience: convenienceLink(place),
       uid: this.#options.anyOwner ? null : uid,
+      buildId,
       formerVolumes,
     }
     return conveniencePlan(this.#ground.staging, root, this.#texts, wanted, now)

@@ -119,7 +119,9 @@ export class VolumePlacement implements Placement {
         texts: this.#texts,
         place: stagingPlace(this.mode, build),
         buildId: build.buildId,
-        successor: successor === undefined ? null : stagingPlace(this.mode, successor),
+        // Of any placement: also on the default volume.
+        successor:
+          successor === undefined ? null : checkedPlace({ ...successor, volume: successor.stagingVolume }),
         fsync: this.#options.fsync ?? true,
       }),
     )
@@ -198,10 +200,10 @@ export class VolumePlacement implements Placement {
     const place = stagingPlace(this.mode, build)
     const source = await findSource(this.#ground.prod, this.#options.prodTopdir, prodPlace(build))
     if (source === null) return build.withoutFiles ? 'nothing' : 'missing'
-    return this.#toBe(place, source, build.formerVolumes)
+    return this.#toBe(place, source, build)
   }
 
-  async #toBe(place: BuildPlace, source: Source, formerVolumes: readonly string[]): Promise<Wanted> {
+  async #toBe(place: BuildPlace, source: Source, build: PlacedBuild): Promise<Wanted> {
     const top = await this.#ground.staging.stat(await this.#ground.root())
     return {
       place,
@@ -210,7 +212,8 @@ export class VolumePlacement implements Placement {
       convenience: this.#texts.convenience(place),
       uid: this.#options.linkOwner === 'any' ? null : source.uid,
       topUid: top.uid,
-      formerVolumes,
+      buildId: build.buildId,
+      formerVolumes: build.formerVolumes,
     }
   }
 }

@@ -1,14 +1,14 @@
 import { KeyError } from '../errors.ts'
-import { type BuildPlace, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
+import { DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import { Directory } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 import type { TreeWriter } from './files.ts'
+import { isOwnFormer, type Moving } from './former.ts'
 import { describeStanding, type LinkTexts, type Standing, standingAt } from './links.ts'
 import type { Source } from './prod-source.ts'
 
 /** What must stand in staging for one build. */
-export interface Wanted {
-  readonly place: BuildPlace
+export interface Wanted extends Moving {
   readonly source: Source
   /** Text of the link on the volume. */
   readonly text: string
@@ -16,8 +16,6 @@ export interface Wanted {
   readonly convenience: string
   /** Who must own the links; null: anybody. */
   readonly uid: bigint | null
-  /** Volumes where the build may stand as yet. */
-  readonly formerVolumes: readonly string[]
   /** Owner of staging's tree. */
   readonly topUid: bigint
 }
@@ -48,6 +46,7 @@ export interface Held {
  * | volume's release   | a link into prod for this name and version, or another owner  | replaced       |
  * | volume's release   | a draft's name, and a promotion's link to the build           | right          |
  * | default's release  | Koji's link to another volume, where nothing or a link of ours is, or we were | replaced   |
+ * | default's release  | the build's own directory, which has moved from there         | right, as yet  |
  * | toplink            | a link to the top, or one that cannot be seen from here       | right          |
  * | any                | anything else                                                 | STORAGE_CLASH  |
  *
@@ -103,7 +102,7 @@ export async function conveniencePlan(
   files: TreeWriter,
   root: string,
   texts: LinkTexts,
-  wanted: Pick<Wanted, 'place' | 'convenience' | 'uid' | 'formerVolumes'>,
+  wanted: Moving & Pick<Wanted, 'convenience' | 'uid'>,
   now: Standing,
 ): Promise<Free> {
   const { place } = wanted
@@ -118,6 +117,7 @@ export async function conveniencePlan(
       if (there.kind === 'link' && texts.isIntoProd(other, there.text)) return now
     }
   }
+  if (now.kind === 'other' && (await isOwnFormer(files, root, wanted))) return 'right'
   const path = [root, ...versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release].join('/')
   throw clash(path, now, `Koji's link to volume ${place.volume}`)
 }

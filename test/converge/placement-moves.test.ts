@@ -4,8 +4,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { markMoved } from '../../src/operations/moved-builds.ts'
 import { Placements } from '../../src/operations/placements.ts'
 import { noStep } from '../../src/step.ts'
+import { Transfers } from '../../src/storage/copy-limits.ts'
+import { MountSource } from '../../src/storage/copy-mount.ts'
+import { CopyPlacement } from '../../src/storage/copy-placement.ts'
 import { FarmPlacement } from '../../src/storage/farm-placement.ts'
+import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacementMode } from '../../src/storage/placement.ts'
+import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { snapshot } from '../storage/trees.ts'
 import { expectSame, placements, stagingRow, stagingTree, sweepOne } from './build-support.ts'
@@ -35,7 +40,22 @@ function withRules(...rules: ReturnType<typeof rule>[]) {
     fsync: false,
     step: noStep,
   }
-  const made = [new VolumePlacement(options), new FarmPlacement(options)]
+  const copying = {
+    ...options,
+    source: new MountSource({ prodTopdir: sync.prodTopdir, step: noStep }),
+    take: { arches: null, signedKeys: [], sigcache: true, logs: true },
+    transfers: new Transfers({ bytesPerSecond: null, openTransfers: 2 }),
+    small: new SteppedCopier(noStep),
+    sharing: { reflink: true, hardlink: false },
+    reserveBytes: 0,
+    fileMode: 0o644,
+  }
+  const made = [
+    new VolumePlacement(options),
+    new FarmPlacement(options),
+    new CopyPlacement(copying),
+    new InPlacePlacement(copying),
+  ]
   return { rules, placement: new Placements({ rules, placements: made, volumes }) }
 }
 
@@ -86,6 +106,43 @@ it('a changed rule moves the builds that it is about and no others, there and ba
 
   expect(await marked(volume)).toEqual([`build/${build.id}`])
   expect(Object.keys(await of('moved'))).toEqual(['packages/moved/1/1', 'vol/prod/packages/moved/1/1'])
+  expect(snapshot(sync.prodTopdir)).toEqual(before)
+})
+
+it('a build moves between every pair of placements when the rule changes, its row and its file together', async () => {
+  const { prod, local } = sync
+  const build = await prod.importBuild({
+    ...{ name: 'roams', version: '1', release: '1' },
+    rpms: [{ arch: 'x86_64' }],
+  })
+  const before = snapshot(sync.prodTopdir)
+  const rulesOf = (mode: PlacementMode) => withRules(rule(mode, ['roams']), rule('volume'))
+  await sweepOne(sync, build.id, rulesOf('volume'))
+  await marked(rulesOf('volume'))
+  const tag = await local.addTag('roams-tag')
+  await local.tagBuild('roams-tag', build.id)
+  const told = async (): Promise<number> =>
+    (await local.rows('select 1 from tag_updates where tag_id = $1', [tag])).length
+  // Each of the twelve pairs once.
+  const tour = 'farm volume copy volume in-place farm copy farm in-place copy in-place volume'.split(' ')
+  for (const [i, mode] of (tour as PlacementMode[]).entries()) {
+    const note = `${tour[i - 1] ?? 'volume'} to ${mode}`
+    expect(await marked(rulesOf(mode)), note).toEqual([`build/${build.id}`])
+    const volume = mode === 'in-place' ? 'DEFAULT' : mode === 'volume' ? 'prod' : `prod-${mode}`
+    expect(await stagingRow(sync, build.nvr), note).toMatchObject({ volume })
+    expect(await placements(sync, build.id), note).toEqual([`${volume} 1 placed`])
+    const tree = await of('roams')
+    const rpm = '1/1/x86_64/roams-1-1.x86_64.rpm'
+    const [base, there] = ['packages/roams', `vol/${volume}/packages/roams`]
+    if (mode === 'in-place') expect(tree[`${base}/${rpm}`], note).toBe('a file')
+    else expect(tree[`${base}/1/1`], note).toBe(`../../../${there}/1/1`)
+    if (mode === 'volume') expect(tree[`${there}/1/1`], note).toMatch(/^PROD/)
+    else if (mode !== 'in-place') expect(tree[`${there}/${rpm}`], note).toBeDefined()
+    const tops = new Set(Object.keys(tree).map((path) => path.slice(0, path.indexOf('/1/1'))))
+    expect([...tops].sort(), note).toEqual(mode === 'in-place' ? [base] : [base, there])
+    expect(await told(), note).toBe(i + 1)
+  }
+  await expectSame(sync, build.nvr)
   expect(snapshot(sync.prodTopdir)).toEqual(before)
 })
 

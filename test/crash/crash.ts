@@ -55,25 +55,29 @@ for (const operations of [BUILDS, TAGS]) {
 for (const { name, work, make } of FINDERS.filter(isWanted))
   await onGround(async (ground) => [await ground.work(name, work, (n) => make(ground.world, n), pick)])
 
-const move: Operation = {
-  name: 'placement move',
-  before: (BUILDS[0] as Operation).change as Operation['before'] & {},
-  change: async () => undefined,
-  keys: (BUILDS[0] as Operation).keys,
-}
-if (isWanted(move))
-  for (const mode of ['farm', 'copy'])
+/** A rule changes: builds that stand one way are made to stand another one. */
+const MODES = ['volume', 'farm', 'copy', 'in-place']
+const imported = BUILDS[0] as Operation
+const made = imported.change as Operation['before'] & {}
+for (const from of MODES)
+  for (const to of MODES) {
+    const name = `placement move, ${from} to ${to}`
+    if (from === to || !isWanted({ name })) continue
     await onGround(async (ground) => {
-      const file = `${ground.world.file}.${mode}`
-      await writeFile(file, `${await readFile(ground.world.file, 'utf8')}\n[[placement]]\nmode = "${mode}"\n`)
-      const moved = ground.under(file)
-      const cuts = await ground.keys([move], pick, file)
-      tell(
-        cuts.map((cut) => ({ ...cut, name: `${cut.name} to ${mode}` })),
-        await moved.judge(),
-      )
+      const [before, after] = [await withRule(ground, from), await withRule(ground, to)]
+      const move: Operation = { ...imported, name, before: made, change: async () => undefined }
+      const cuts = await ground.under(before).keys([move], pick, after)
+      tell(cuts, await ground.under(after).judge())
       return []
     })
+  }
+
+/** The path of a configuration under which every build stands so. */
+async function withRule({ world }: CrashGround, mode: string): Promise<string> {
+  const file = `${world.file}.${mode}`
+  await writeFile(file, `${await readFile(world.file, 'utf8')}\n[[placement]]\nmode = "${mode}"\n`)
+  return file
+}
 if (isWanted({ name: 'init with migrations' })) tell([await cutInit(pick)], [])
 
 const sum = (of: (cut: Cut) => number): number => all.reduce((total, cut) => total + of(cut), 0)
