@@ -15,7 +15,9 @@ export async function endDeadClaims(sql: Sql, daemon: Pick<Daemon, 'host' | 'pid
     .map(({ holder }) => holder)
     .filter((holder) => {
       const pid = Number(holder.slice(prefix.length))
-      return holder.startsWith(prefix) && Number.isSafeInteger(pid) && (pid === daemon.pid || !isAlive(pid))
+      return (
+        holder.startsWith(prefix) && Number.isSafeInteger(pid) && isDead(daemon, { host: daemon.host, pid })
+      )
     })
   await sql.query(
     'run.end-claims',
@@ -40,6 +42,14 @@ export async function endOrphanClaims(sql: Sql): Promise<void> {
      update staging_sync.queue q set token = null, lease_until = null, claimed_by = null
        from orphan where q.key = orphan.key`,
   )
+}
+
+/** Whether a daemon that was started before `we` were ran on our host, and is no more. */
+export function isDead(
+  we: Pick<Daemon, 'host' | 'pid'>,
+  { host, pid }: Pick<Daemon, 'host' | 'pid'>,
+): boolean {
+  return host === we.host && (pid === we.pid || !isAlive(pid))
 }
 
 function isAlive(pid: number): boolean {

@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgainError, ConfigError, SyncError } from '../errors.ts'
 import { beatDaemon, DAEMON_GONE_SECONDS, type Daemon, joinDaemons } from '../staging/daemons.ts'
 import type { Database } from '../staging/database.ts'
-import { endOrphanClaims } from './dead-claims.ts'
+import { endOrphanClaims, isDead } from './dead-claims.ts'
 
 const BEAT_MS = 15_000
 const JOIN_TRIES = 20
+/** Who waits for a silent daemon of another policy asks so often. */
+const WAIT_SECONDS = 2
 
 /** A sign of life that is younger proves that nobody has taken us for gone; half of the time after which somebody may. */
 const PROOF_MS = (DAEMON_GONE_SECONDS * 1000) / 2
@@ -34,7 +36,10 @@ export class Membership {
     this.#clock = clock
   }
 
-  /** One that is just joining makes others wait a moment. Throws ConfigError DAEMON_OTHER_POLICY. */
+  /**
+   * One that is just joining makes others wait a moment; one of another policy that has been silent for long is waited for until it
+   * counts as gone. Throws ConfigError DAEMON_OTHER_POLICY.
+   */
   async join(daemon: Daemon): Promise<void> {
     this.#daemon = daemon
     for (let tries = 1; ; tries += 1) {
@@ -85,8 +90,14 @@ export class Membership {
   }
 
   async #join(daemon: Daemon): Promise<void> {
-    const sent = this.#now()
-    await joinDaemons(this.#database, daemon)
+    let sent = this.#now()
+    for (;;) {
+      const waitSeconds = await joinDaemons(this.#database, daemon, (other) => isDead(daemon, other))
+      if (waitSeconds === 0) break
+      // It may be heard of again meanwhile.
+      await delay(Math.min(waitSeconds, WAIT_SECONDS) * 1000)
+      sent = this.#now()
+    }
     // Only now, so that a claim which this does not see yet is asked for after the row of its holder has gone.
     await endOrphanClaims(this.#database)
     this.#proven = sent

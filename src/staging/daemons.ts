@@ -16,12 +16,21 @@ export const DAEMON_GONE_SECONDS = 60
 /** One lock for all who join one staging: the bytes of 'kjsd'. */
 const JOIN_LOCK = 0x6b6a7364
 
+/** Who says nothing for so long has missed its beat (every 15 s): it may be dead, so it is waited for. Seconds. */
+const SILENT_SECONDS = 25
+
 /**
- * Joins the daemons of this staging. Throws ConfigError DAEMON_OTHER_POLICY naming a daemon that works with another
- * scope or policy, AgainError DAEMON_JOINING while another one joins.
+ * Joins the daemons of this staging; 0. `isDead` knows of processes that are no more: their rows are in nobody's way. Others may
+ * have died unseen: where the only ones of another policy are silent, nothing is done but to tell after how many seconds they count as gone.
+ * Throws ConfigError DAEMON_OTHER_POLICY naming a daemon that works with another scope or policy, AgainError DAEMON_JOINING while
+ * another one joins.
  */
-export async function joinDaemons(database: Database, daemon: Daemon): Promise<void> {
-  await database.transaction('daemon.join', async (tx) => {
+export async function joinDaemons(
+  database: Database,
+  daemon: Daemon,
+  isDead: (other: Pick<Daemon, 'host' | 'pid'>) => boolean = () => false,
+): Promise<number> {
+  return database.transaction('daemon.join', async (tx) => {
     const [lock] = await tx.query<{ locked: boolean }>(
       'daemon.lock',
       'select pg_try_advisory_xact_lock($1) as locked',
@@ -33,17 +42,27 @@ export async function joinDaemons(database: Database, daemon: Daemon): Promise<v
       'delete from staging_sync.daemon where seen < clock_timestamp() - make_interval(secs => $1)',
       [DAEMON_GONE_SECONDS],
     )
-    const [other] = await tx.query<Daemon>(
+    const others = await tx.query<Daemon & { silentSeconds: number }>(
       'daemon.other',
-      'select id, host, pid, digest from staging_sync.daemon where digest <> $1 and id <> $2 order by started limit 1',
+      `select id, host, pid, digest, extract(epoch from clock_timestamp() - seen)::double precision as "silentSeconds"
+         from staging_sync.daemon where digest <> $1 and id <> $2 order by seen desc`,
       [daemon.digest, daemon.id],
     )
+    const dead = others.filter(isDead)
+    const [other] = others.filter((one) => !dead.includes(one))
     if (other !== undefined) {
+      if (other.silentSeconds >= SILENT_SECONDS)
+        return Math.max(1, Math.ceil(DAEMON_GONE_SECONDS - other.silentSeconds))
       throw new ConfigError(
         'DAEMON_OTHER_POLICY',
         `the daemon on ${other.host} (pid ${other.pid}) works with another scope or policy; stop it first, or use its configuration`,
         { detail: { host: other.host, pid: other.pid } },
       )
+    }
+    if (dead.length > 0) {
+      await tx.query('daemon.forget-dead', 'delete from staging_sync.daemon where id = any($1::text[])', [
+        dead.map(({ id }) => id),
+      ])
     }
     await tx.query(
       'daemon.join',
@@ -51,6 +70,7 @@ export async function joinDaemons(database: Database, daemon: Daemon): Promise<v
        on conflict (id) do update set digest = excluded.digest, seen = clock_timestamp()`,
       [daemon.id, daemon.host, daemon.pid, daemon.digest],
     )
+    return 0
   })
 }
 

@@ -67,6 +67,36 @@ it('another policy waits until the old one is gone, and takes its claims away', 
   expect(await fresh.queue.claim(10)).toMatchObject([{ key: { buildId: 1 } }])
 })
 
+/** A daemon of another policy, as a process that was killed left it. */
+const left = (host: string, pid: number, seenSecondsAgo: number) =>
+  both()[0].database.query(
+    'test.left',
+    `insert into staging_sync.daemon (id, host, pid, digest, seen)
+     values ('left', $1, $2, 'edited since', clock_timestamp() - make_interval(secs => $3))`,
+    [host, pid, seenSecondsAgo],
+  )
+const names = () =>
+  both()[0].database.query<{ id: string }>('test.names', 'select id from staging_sync.daemon order by id')
+
+it('who was killed and is started again with another policy is not in its own way; a living one is', async () => {
+  const [old] = both()
+  await left('host-a', 4194305, 1)
+  await old.join()
+  expect(await names()).toEqual([{ id: 'a' }])
+  await left('host-a', process.ppid, 1)
+  await expect(old.join()).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY' })
+  await old.database.query('test.unleft', `delete from staging_sync.daemon where id = 'left'`)
+  await left('another-host', 4194305, 1)
+  await expect(old.join()).rejects.toMatchObject({ code: 'DAEMON_OTHER_POLICY' })
+})
+
+it('one of another policy that has missed its beats is waited for until it counts as gone', async () => {
+  const [old] = both()
+  await left('another-host', 1, 59.5)
+  await old.join()
+  expect(await names()).toEqual([{ id: 'a' }])
+})
+
 it.each(['monotonic', 'wall'] as const)(
   'who was stalled by the %s clock gets no claim of it',
   async (which) => {
