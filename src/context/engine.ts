@@ -97,7 +97,7 @@ export async function createEngine(parts: {
     monotonicMs: () => performance.now(),
     timing: { leaseMs: LEASE_MS },
   })
-  const queue = new MemberQueue(postgresQueue, membership)
+  const queue = new MemberQueue(postgresQueue, membership, telemetry)
   const owner = { userId, seedEvent: numberSetting(settings, 'seed_event') }
   const decisions = new Decisions(database, config.conflicts)
   await decisions.load()

@@ -4,6 +4,7 @@ import { getBuildTarget, getExternalRepo, getPackage } from '../hub/calls-lookup
 import { getTag } from '../hub/calls-tag.ts'
 import type { Call, ReadOptions } from '../hub/hub.ts'
 import { formatKey, type Key } from '../model/key.ts'
+import { keepAge } from '../queue/age.ts'
 import type { Claim } from '../queue/queue.ts'
 import type { Converged, Converger, Deps } from './deps.ts'
 import { isNoSuchId } from './gone.ts'
@@ -26,7 +27,7 @@ const MAX_ASKED = 3
 
 /**
  * Turns names into ids by prod's hub and marks the real key, with what was claimed of it, in the transaction that ends this
- * one. A name of digits only is an id.
+ * one. A name of digits only is an id. A live change is as old as its message: the lag counts the time that this took.
  *
  * | prod has the name     | the mark claimed something | then                                                        |
  * | --------------------- | -------------------------- | ----------------------------------------------------------- |
@@ -60,6 +61,7 @@ export class LookupConverger implements Converger<LookupKey> {
           expect.length === 0 ? { key: real, priority } : { key: real, priority, expect },
         ),
       )
+      if (priority === 'live') await keepAge(tx, found.keys, claim.markedAtMs)
       await queue.fence(tx, claim)
     })
     return { outcome: { kind: 'unchanged' }, unmet: [], fenced: true }

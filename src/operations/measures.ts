@@ -2,6 +2,7 @@ import { asError, SyncError } from '../errors.ts'
 import type { Activity } from '../model/activity.ts'
 import type { PlacementUse } from '../model/placement-use.ts'
 import type { QueueSample } from '../model/queue-sample.ts'
+import type { QueueCounts } from '../queue/queue.ts'
 import { readSample } from '../queue/sample.ts'
 import { recordActivity } from '../staging/activity.ts'
 import { countClashes } from '../staging/clashes.ts'
@@ -18,22 +19,28 @@ import {
   queueMeasured,
   reconcileMeasured,
 } from '../telemetry/measured.ts'
+import { queueCounted } from '../telemetry/queue-events.ts'
 import { statusLine } from '../telemetry/status-line.ts'
 import type { Engine } from './world.ts'
 
 /** All records are read: not often. */
 const PLACEMENTS_MS = 600_000
+/** The table is read for it once more. */
+const COUNTS_MS = 60_000
+
+const NOTHING: QueueCounts = { leasesExpired: 0, expectationsExpired: 0, expectationsDropped: 0, parkings: 0 }
 
 /** What a running daemon reads of the database for its metrics, and writes for the page of all: what it did lately itself. */
 export class Measures {
-  readonly #engine: Pick<Engine, 'database' | 'breakers'>
+  readonly #engine: Pick<Engine, 'database' | 'breakers' | 'queue'>
   readonly #telemetry: Telemetry
   readonly #daemonId: string
   #placements: { readonly atMs: number; readonly uses: readonly PlacementUse[] } | null = null
+  #counts: { readonly atMs: number; readonly counted: QueueCounts } | null = null
   #recorded = ''
 
   constructor(options: {
-    readonly engine: Pick<Engine, 'database' | 'breakers'>
+    readonly engine: Pick<Engine, 'database' | 'breakers' | 'queue'>
     readonly telemetry: Telemetry
     readonly daemonId: string
   }) {
@@ -64,6 +71,7 @@ export class Measures {
     const reconciled = await readLastReconcile(database)
     if (reconciled !== null) reconcileMeasured(telemetry, reconciled)
     await this.record()
+    await this.#takeCounts()
     await this.#countPlacements()
   }
 
@@ -85,6 +93,15 @@ export class Measures {
       .filter(({ openForMs }) => openForMs > 0)
       .map(({ part }) => part)
     statusTold(this.#telemetry, statusLine({ queue, minutes, nowMs: Date.now(), heldClashes, down }))
+  }
+
+  /** What the queue of this daemon has counted since the last time. */
+  async #takeCounts(): Promise<void> {
+    const nowMs = performance.now()
+    if (this.#counts !== null && nowMs - this.#counts.atMs < COUNTS_MS) return
+    const { counted } = await this.#engine.queue.stats()
+    queueCounted(this.#telemetry, counted, this.#counts?.counted ?? NOTHING)
+    this.#counts = { atMs: nowMs, counted }
   }
 
   async #countPlacements(): Promise<void> {

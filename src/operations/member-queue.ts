@@ -10,16 +10,23 @@ import type {
   QueueStats,
 } from '../queue/queue.ts'
 import type { Sql, Tx } from '../staging/database.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import { keysClaimed, keysMarked } from '../telemetry/queue-events.ts'
 import type { Membership } from './membership.ts'
 
-/** The queue for those who joined: a claim is handed out only when it is certain that they still belonged when it was taken. */
+/**
+ * The queue for those who joined: a claim is handed out only when it is certain that they still belonged when it was taken. Counts what
+ * is marked and claimed.
+ */
 export class MemberQueue implements Queue {
   readonly #queue: Queue
   readonly #membership: Membership
+  readonly #telemetry: Pick<Telemetry, 'metrics'>
 
-  constructor(queue: Queue, membership: Membership) {
+  constructor(queue: Queue, membership: Membership, telemetry: Pick<Telemetry, 'metrics'>) {
     this.#queue = queue
     this.#membership = membership
+    this.#telemetry = telemetry
   }
 
   async claim(limit: number): Promise<Claim[]> {
@@ -27,7 +34,9 @@ export class MemberQueue implements Queue {
   }
 
   async markAndClaim(marks: readonly Mark[]): Promise<Claim[]> {
-    return this.#checked(await this.#queue.markAndClaim(marks))
+    const claims = await this.#queue.markAndClaim(marks)
+    keysMarked(this.#telemetry, marks)
+    return this.#checked(claims)
   }
 
   async #checked(claims: Claim[]): Promise<Claim[]> {
@@ -38,15 +47,18 @@ export class MemberQueue implements Queue {
       await this.#queue.release(claims, { delayMs: 0 }).catch(() => {})
       throw error
     }
+    keysClaimed(this.#telemetry, claims)
     return claims
   }
 
-  mark(marks: readonly Mark[]): Promise<void> {
-    return this.#queue.mark(marks)
+  async mark(marks: readonly Mark[]): Promise<void> {
+    await this.#queue.mark(marks)
+    keysMarked(this.#telemetry, marks)
   }
 
-  markIn(tx: Sql, marks: readonly Mark[]): Promise<void> {
-    return this.#queue.markIn(tx, marks)
+  async markIn(tx: Sql, marks: readonly Mark[]): Promise<void> {
+    await this.#queue.markIn(tx, marks)
+    keysMarked(this.#telemetry, marks)
   }
 
   fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>> {

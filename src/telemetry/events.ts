@@ -80,14 +80,16 @@ export function workEnded({ metrics }: Telemetry): void {
 }
 
 /** What is wrong with the new configuration, or why it cannot be worked with now; the running one stays, whole. */
-export function reloadRefused({ log, manager }: Telemetry, error: Error): void {
+export function reloadRefused({ log, metrics, manager }: Telemetry, error: Error): void {
   manager?.ready()
+  metrics.reloads.inc({ outcome: 'refused' })
+  metrics.reloadRefused.set(1)
   log.error({ err: error }, 'new configuration refused: the running one stays')
 }
 
 /** All that runs is made anew with the new configuration. */
 export function reloadApplied(
-  { log, manager }: Telemetry,
+  { log, metrics, manager }: Telemetry,
   fields: {
     config: Readonly<Record<string, unknown>>
     changed: readonly string[]
@@ -97,6 +99,8 @@ export function reloadApplied(
   },
 ): void {
   manager?.pausing(fields.pauseMs)
+  metrics.reloads.inc({ outcome: 'applied' })
+  metrics.reloadRefused.set(0)
   log.info(
     { changed: fields.changed, config: fields.config },
     'new configuration: all work begins anew with it',

@@ -70,6 +70,30 @@ export class Metrics {
     'queue_measured_timestamp_seconds',
     'When the numbers of the queue were last read',
   )
+  readonly queueMarks = this.#counter('queue_marks_total', 'Keys that this daemon marked, by priority', [
+    'priority',
+  ])
+  readonly queueClaims = this.#counter(
+    'queue_claims_total',
+    'Keys that this daemon took to work on them, by priority; fewer than marks: those met keys that waited already',
+    ['priority'],
+  )
+  readonly queueLeasesExpired = this.#counter(
+    'queue_leases_expired_total',
+    'Claims that were taken over because their holder had let the lease end',
+  )
+  readonly queueExpectationsExpired = this.#counter(
+    'queue_expectations_expired_total',
+    'What messages told that prod had not shown ten minutes later',
+  )
+  readonly queueExpectationsDropped = this.#counter(
+    'queue_expectations_dropped_total',
+    'What messages told beyond what is kept for a key, or not fit to be kept',
+  )
+  readonly queueParkings = this.#counter(
+    'queue_parkings_total',
+    'Failures that parked a key, retries of parked ones included',
+  )
   readonly breakerOpen = this.#gauge('breaker_open', '1 while work waits for a part that is down', ['part'])
   readonly writingStopped = this.#gauge('writing_stopped', '1 once all writing has stopped for safety')
   readonly outages = this.#counter('outages_total', 'How often a part was found to be down', ['part'])
@@ -185,6 +209,16 @@ export class Metrics {
     'When the numbers of placements were last read',
   )
   readonly daemons = this.#gauge('daemons', 'Daemons that work on this staging now')
+
+  readonly reloads = this.#counter(
+    'config_reloads_total',
+    'Configurations that were read again (SIGHUP), by outcome (applied, refused)',
+    ['outcome'],
+  )
+  readonly reloadRefused = this.#gauge(
+    'config_reload_refused',
+    '1 while the configuration that was read last is not the one that is worked with: it was refused',
+  )
 
   readonly pruned = this.#counter('pruned_rows_total', 'Old records of our own that were removed', ['what'])
 

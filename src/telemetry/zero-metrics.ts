@@ -35,6 +35,11 @@ export function zeroMetrics(metrics: Metrics): void {
   for (const state of QUEUE_STATES) {
     for (const priority of ['live', 'sweep']) metrics.queueKeys.set({ state, priority }, 0)
   }
+  for (const priority of ['live', 'sweep']) {
+    metrics.queueMarks.inc({ priority }, 0)
+    metrics.queueClaims.inc({ priority }, 0)
+  }
+  for (const outcome of ['applied', 'refused']) metrics.reloads.inc({ outcome }, 0)
   for (const code of [...parkedCodes, OTHER]) metrics.parkedKeys.set({ code }, 0)
   for (const source of cursors) metrics.catchUpCursorTime.set({ source }, 0)
   for (const mode of copyModes) metrics.copiedBytes.inc({ mode }, 0)

@@ -58,6 +58,34 @@ describe('looking up', () => {
     expect(marked).toEqual([{ key: 'tagged/1/1', priority: 0, expect: '{"build:1": "tagged"}' }])
   })
 
+  it('makes a live change as old as its message, also for the next round of what is worked on', async () => {
+    const ages = () =>
+      sync.database.query<{ key: string; marked: number; remarked: number | null }>(
+        'test.ages',
+        `select key, round(extract(epoch from clock_timestamp() - marked_at))::int as marked,
+                round(extract(epoch from clock_timestamp() - remarked_at))::int as remarked from staging_sync.queue`,
+      )
+    const told = async (): Promise<void> => {
+      const key = parseTypedKey('tag/f43')
+      if (key.kind !== 'lookup') throw new Error('no lookup')
+      await sync.queue.mark([{ key, priority: 'live' }])
+      await sync.database.query(
+        'test.wait',
+        `update staging_sync.queue set marked_at = marked_at - interval '1 hour' where key = 'lookup/tag/f43'`,
+      )
+      const [claim] = await sync.queue.claim(1)
+      if (claim === undefined) throw new Error('no claim')
+      await new LookupConverger(sync.deps()).converge(key, claim, new AbortController().signal)
+    }
+    await told()
+    expect(await ages()).toEqual([{ key: 'tag/1', marked: 3600, remarked: null }])
+    await sync.clearQueue()
+    await sync.queue.markAndClaim([{ key: { kind: 'tag', tagId: 1 }, priority: 'live' }])
+    await told()
+    expect(await ages()).toEqual([{ key: 'tag/1', marked: 0, remarked: 3600 }])
+    await sync.clearQueue()
+  })
+
   it('leaves the lookup in the queue when it crashes before the commit', async () => {
     sync.onStep = (name) => {
       if (name === 'sql.lookup.commit') throw new Crash(name)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DatagramReceiver } from '../support/datagram-receiver.ts'
 import { freePort } from '../support/free-port.ts'
+import { firingAfter } from '../telemetry/alerts.ts'
 import { ChildDaemon } from './daemon.ts'
 import { type LogLine, said } from './log-lines.ts'
 import { buildProgram, type Program } from './program.ts'
@@ -84,6 +85,12 @@ test('the status tells lag and queue, and the watchdog hears that loops turn', a
   await manager.until(/^WATCHDOG=1$/)
 })
 
+/** The alerts of a daemon whose metrics have been these for a minute. */
+async function alerts(): Promise<string[]> {
+  const listens = daemon.log.all.findLast(({ msg }) => msg === 'http listens')
+  return firingAfter([1, await (await fetch(`http://127.0.0.1:${listens?.port}/metrics`)).text()])
+}
+
 test('a wrong file is refused whole, with all that is wrong, and the running configuration stays', async () => {
   const { texts, lines } = await reload((text) => `${text.replace('[http]', '[htpt]')}\n[log2]\nx = 1\n`)
   expect(texts).toEqual([expect.stringMatching(/^RELOADING=1/), 'READY=1\nWATCHDOG=1'])
@@ -91,6 +98,7 @@ test('a wrong file is refused whole, with all that is wrong, and the running con
   expect(JSON.stringify(lines.find(refused))).toMatch(/htpt.*log2/)
   expect(lines.filter(begunAnew)).toEqual([])
   expect((await daemon.page('/healthz')).status).toBe(200)
+  expect(await alerts()).toContain('KojiSyncReloadRefused')
 })
 
 test.each([
@@ -129,6 +137,7 @@ test('a right one is worked with at once, all of it, without a new process', asy
     changed: ['scope.excludeTags', 'http.listen'],
   })
   expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
+  expect(await alerts()).not.toContain('KojiSyncReloadRefused')
   await follows('f44')
   await world.prod.addTag('x1', { arches: 'x86_64' })
   await follows('f45')
@@ -141,6 +150,7 @@ test('one that turns out not to work gives way to the one before', async () => {
   expect(codeOf(lines)).toBe('HTTP_LISTEN')
   expect(texts.at(-1)).toMatch(/^READY=1/)
   await follows('f46')
+  expect(await alerts()).toContain('KojiSyncReloadRefused')
 })
 
 test('SIGTERM is told, and ends it with 0', async () => {

@@ -5,6 +5,7 @@ import { Membership } from '../../src/operations/membership.ts'
 import { isFenceBusy } from '../../src/queue/queue.ts'
 import { migrate } from '../../src/staging/migration.ts'
 import { stagingMigrations } from '../../src/staging/tables.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
 import { openQueue, type TestQueue } from '../queue/setup.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
@@ -29,8 +30,9 @@ async function member(id: string, digest: string) {
     monotonicMs: () => clock.monotonic,
     wallMs: () => clock.wall,
   })
+  const metrics = new Metrics({ version: 'test', processMetrics: false })
   const join = () => membership.join({ id, host: `host-${id}`, pid, digest })
-  return { ...opened, clock, join, queue: new MemberQueue(opened.queue, membership) }
+  return { ...opened, clock, join, metrics, queue: new MemberQueue(opened.queue, membership, { metrics }) }
 }
 type Member = Awaited<ReturnType<typeof member>>
 
@@ -143,4 +145,24 @@ it('a claim that ends with a second look keeps its key in the queue', async () =
   // Once more, by a claim that is no longer the row's.
   const again = database.transaction('t', (tx) => queue.fenceAtOnce(tx, claim, end))
   await expect(again).rejects.toSatisfy(isFenceBusy)
+})
+
+it('what is marked and what is claimed is counted, by priority', async () => {
+  const { queue, metrics, database } = both()[0]
+  const counts = async () => {
+    const of = async (metric: typeof metrics.queueMarks) =>
+      Object.fromEntries((await metric.get()).values.map(({ labels, value }) => [labels.priority, value]))
+    return [await of(metrics.queueMarks), await of(metrics.queueClaims)]
+  }
+  const [marksBefore = {}, claimsBefore = {}] = await counts()
+  await queue.mark([...mark(20), ...mark(21)])
+  await queue.mark(mark(20))
+  await database.transaction('test.mark', (tx) =>
+    queue.markIn(tx, [{ key: { kind: 'build', buildId: 22 }, priority: 'sweep' }]),
+  )
+  expect(await queue.claim(10)).toHaveLength(3)
+  expect(await queue.markAndClaim(mark(23))).toHaveLength(1)
+  const [marks, claims] = await counts()
+  expect(marks).toEqual({ live: (marksBefore.live ?? 0) + 4, sweep: (marksBefore.sweep ?? 0) + 1 })
+  expect(claims).toEqual({ live: (claimsBefore.live ?? 0) + 3, sweep: (claimsBefore.sweep ?? 0) + 1 })
 })

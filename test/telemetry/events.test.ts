@@ -6,6 +6,7 @@ import { hubAnswered } from '../../src/telemetry/hub-events.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import * as measured from '../../src/telemetry/measured.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
+import { queueCounted } from '../../src/telemetry/queue-events.ts'
 
 function world() {
   const lines: Record<string, unknown>[] = []
@@ -34,6 +35,14 @@ describe('metrics', () => {
       'parked_keys{code="STORAGE_SOURCE_MISSING"}',
       'parked_keys{code="other"}',
       'queue_oldest_seconds',
+      'queue_marks_total{priority="live"}',
+      'queue_claims_total{priority="sweep"}',
+      'queue_leases_expired_total',
+      'queue_expectations_expired_total',
+      'queue_expectations_dropped_total',
+      'queue_parkings_total',
+      'config_reloads_total{outcome="refused"}',
+      'config_reload_refused',
       'hub_requests_total{method="multiCall",outcome="outage"}',
       'hub_requests_seconds_total{method="other",outcome="ok"}',
       'hub_failures_total{code="HUB_TIMEOUT"}',
@@ -257,6 +266,25 @@ describe('an event', () => {
     measured.placementsMeasured(telemetry, [])
     for (const series of Object.keys(first).filter((one) => !/copied|reconcile|cursor/.test(one)))
       expect([series, await value(series)]).toEqual([series, 0])
+  })
+
+  it('of a queue that has counted more adds what is new', async () => {
+    const { telemetry, value } = world()
+    const counted = (by: number) => ({
+      leasesExpired: by,
+      expectationsExpired: 2 * by,
+      expectationsDropped: 3 * by,
+      parkings: 4 * by,
+    })
+    queueCounted(telemetry, counted(1), counted(0))
+    queueCounted(telemetry, counted(5), counted(1))
+    for (const [series, wanted] of Object.entries({
+      queue_leases_expired_total: 5,
+      queue_expectations_expired_total: 10,
+      queue_expectations_dropped_total: 15,
+      queue_parkings_total: 20,
+    }))
+      expect([series, await value(series)]).toEqual([series, wanted])
   })
 
   it('that stops all writing is an error and a metric', async () => {

@@ -38,6 +38,7 @@ const CAUSES: Readonly<Record<string, readonly [series: string, bad: string, goo
     ['kojisync_hub_requests_total{outcome="outage"}', '0+30', '4500+0'],
     ['kojisync_hub_requests_total{outcome="ok"}', '0+60', '9000+60'],
   ],
+  KojiSyncReloadRefused: [['kojisync_config_reload_refused{instance="a"}', '1', '0']],
   KojiSyncTrustEnds: [['kojisync_crl_next_update_timestamp_seconds', '100000', '900000']],
 }
 const HALF = 150
