@@ -31,11 +31,7 @@ export interface ReceiverOptions extends DecoderOptions {
   readonly onOutcome: (outcome: MessageOutcome) => void
   readonly onCatchUp: (reason: CatchUpReason) => void
   /** For status and metrics; `connected`: so many endpoints are, now. */
-  readonly onConnection?: (
-    endpoint: string,
-    state: 'connected' | 'disconnected',
-    connected: number,
-  ) => void
+  readonly onConnection?: (endpoint: string, state: 'connected' | 'disconnected', connected: number) => void
   /**
    * Told each time the way of a message has come round: the source waits for the next one (at least every ten seconds while it
    * does), and no attempt to mark has been hanging for `stuckMs`.

@@ -10,6 +10,7 @@ import type { Convergers, Deps } from '../converge/deps.ts'
 import { ExternalRepoConverger } from '../converge/external-repo.ts'
 import { LookupConverger } from '../converge/lookup.ts'
 import { Many } from '../converge/many/many.ts'
+import { ManyTogether } from '../converge/many/together.ts'
 import { convergeMigrations } from '../converge/migrations.ts'
 import { PackageConverger } from '../converge/package.ts'
 import { Scope } from '../converge/scope.ts'
@@ -160,7 +161,7 @@ export async function createEngine(parts: {
     worker: (given = {}) =>
       new Worker({
         queue,
-        convergers: given.convergers ?? convergers,
+        convergers,
         breakers,
         probes,
         telemetry,
@@ -170,7 +171,8 @@ export async function createEngine(parts: {
         databaseNowMs: () => Date.now() + offsetMs,
         random: Math.random,
         payDebts: () => payDebts(database, catalog, owner.userId),
-        ...(given.onTurn === undefined ? {} : { onTurn: given.onTurn }),
+        ...given,
+        ...(given.convergers === undefined ? { together: new ManyTogether(deps) } : {}),
       }),
   }
 }

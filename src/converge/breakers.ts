@@ -37,6 +37,11 @@ export class Breakers {
     return this.#general.every((breaker) => breaker.state().failures === 0)
   }
 
+  /** No part is down. */
+  get allHealthy(): boolean {
+    return this.#breakers.every((breaker) => breaker.state().failures === 0)
+  }
+
   /** One of them lets a single try through. */
   get probing(): boolean {
     return this.#general.some((breaker) => breaker.state().state === 'half-open')

@@ -129,7 +129,7 @@ export function ownerCells(
 }
 
 /** `listing` is claimed as listed, blocked, unblocked or absent. */
-function unmetOf(expect: readonly Expectation[], row: TagPackageRow | undefined): Expectation[] {
+export function unmetOf(expect: readonly Expectation[], row: TagPackageRow | undefined): Expectation[] {
   return expect.filter(({ subject, claim }) => {
     if (subject !== 'listing') return false
     if (claim === 'absent') return row !== undefined

@@ -248,7 +248,8 @@ export function byOrder(a: TagListingRow, b: TagListingRow): number {
   return a.createEvent - b.createEvent || a.buildId - b.buildId
 }
 
-function unmetOf(expect: readonly Expectation[], rows: readonly TagListingRow[]): Expectation[] {
+/** What was claimed of builds (`build:101` is `tagged` or `untagged`) and is not so by prod's active rows. */
+export function unmetOf(expect: readonly Expectation[], rows: readonly TagListingRow[]): Expectation[] {
   const tagged = new Set(rows.map((row) => `build:${row.buildId}`))
   return expect.filter(({ subject, claim }) => (claim === 'tagged') !== tagged.has(subject))
 }

@@ -1,23 +1,19 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgainError, asError, FenceError, OutageError, SafetyError, StopError, SyncError } from '../errors.ts'
-import { formatKey } from '../model/key.ts'
+import { AgainError, OutageError, SafetyError, StopError } from '../errors.ts'
+import { formatKey, type Key } from '../model/key.ts'
 import type { Mark } from '../model/outcome.ts'
 import type { Breaker } from '../queue/breaker.ts'
 import type { Claim, Queue } from '../queue/queue.ts'
-import {
-  claimLost,
-  converged as convergedEvent,
-  keyFailed,
-  keyReturned,
-  type Telemetry,
-} from '../telemetry/events.ts'
+import { converged as convergedEvent, type Telemetry } from '../telemetry/events.ts'
 import { Breakers, type PartPermit, type Probes } from './breakers.ts'
 import { ClaimEnds } from './claim-ends.ts'
 import { DebtPayer } from './debts.ts'
 import type { Converged, Converger, Convergers } from './deps.ts'
-import { PARK_AT_ONCE, partsOf, Races } from './endings.ts'
+import { partsOf } from './endings.ts'
+import { Failures } from './failures.ts'
 import { Finisher } from './finisher.ts'
+import { Floods, type Together } from './floods.ts'
 import { foresee } from './foresee.ts'
 import { Wake } from './wake.ts'
 
@@ -39,6 +35,10 @@ export interface WorkerOptions {
   readonly random: () => number
   /** pays the debts of what was committed (`staging/debt.ts`) */
   readonly payDebts: () => Promise<unknown>
+  /** converges keys that are kin together, when there is a flood of them */
+  readonly together?: Together
+  /** told how each round ended that did not fail */
+  readonly onEnded?: (key: Key, result: Converged) => void
   /** told each time the loop comes round */
   readonly onTurn?: () => void
 }
@@ -62,8 +62,10 @@ export class Worker {
   readonly #finisher: Finisher
   readonly #debts: DebtPayer
   readonly #breakers: Breakers
-  readonly #races: Races
+  readonly #failures: Failures
   readonly #ends: ClaimEnds
+  /** null: each key is converged alone */
+  readonly #floods: Floods | null
   /** Something may be due: we were told so, or the last claim came back full. Otherwise a free hand need not look. */
   #more = true
   /** The last claim came back full: there is so much to do that hands are filled some at a time. */
@@ -75,16 +77,18 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#finisher = new Finisher(options.queue)
-    this.#races = new Races(options.random)
     this.#debts = new DebtPayer(options.payDebts, DEBT_DELAY_MS)
     this.#breakers = new Breakers(options.breakers, options.telemetry, options.probes)
     this.#ends = new ClaimEnds(options.queue, (error) => this.#breakers.tell([], { tried: [], error }))
+    this.#failures = new Failures({ ...options, ends: this.#ends, stop: this.#hard.signal })
     // Every read of every key under way listens to it.
     setMaxListeners(0, this.#hard.signal)
+    this.#floods = options.together === undefined ? null : this.#openFloods(options.together)
   }
 
   /** There may be something to claim. */
   wake(): void {
+    this.#floods?.marked()
     this.#more = true
     this.#wake.call()
   }
@@ -94,6 +98,7 @@ export class Worker {
    * queue to be looked at.
    */
   async mark(marks: readonly Mark[]): Promise<void> {
+    this.#floods?.marked()
     const free = this.#running && this.#breakers.healthy ? this.#free : 0
     if (free < marks.length) {
       await this.#options.queue.mark(marks)
@@ -101,7 +106,7 @@ export class Worker {
       return
     }
     const foreseen = foresee(this.#options.convergers, marks, {
-      isActive: (key) => this.#active.has(key),
+      isActive: (key) => this.#active.has(key) || this.#floods?.isActive(key) === true,
       signal: this.#hard.signal,
     })
     const claims = await this.#options.queue.markAndClaim(marks).catch((error: unknown) => {
@@ -139,9 +144,11 @@ export class Worker {
   async #turn(signal: AbortSignal): Promise<void> {
     const permits = await this.#breakers.permits(signal, () => this.#options.onTurn?.())
     const { probing } = this.#breakers
+    if (!probing) this.#startLeft()
     const free = this.#free
-    const wanted = probing ? Math.min(1, free) : free
-    let claims: Claim[] = []
+    const most = this.#floods?.isGathering === true ? 0 : free
+    const wanted = probing ? Math.min(1, most) : most
+    let claims: readonly Claim[] = []
     try {
       if (wanted > 0) {
         // Told again while we look: then we look again.
@@ -149,6 +156,7 @@ export class Worker {
         claims = await this.#options.queue.claim(wanted)
         this.#plenty = claims.length >= wanted
         if (this.#plenty) this.#more = true
+        if (this.#plenty && this.#breakers.allHealthy) claims = this.#floods?.take(claims) ?? claims
       }
     } catch (error) {
       this.#more = true
@@ -157,7 +165,7 @@ export class Worker {
       if (!(error instanceof OutageError) && !(error instanceof AgainError)) throw error
       return
     }
-    if (await this.#ends.settle(() => [...this.#active.values(), ...claims])) this.#more = true
+    if (await this.#ends.settle(() => [...this.#held, ...claims])) this.#more = true
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
       this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
@@ -170,6 +178,42 @@ export class Worker {
     if (!this.#mayClaim || probing) await this.#rest(signal, !this.#plenty)
   }
 
+  /** All that is claimed here. */
+  get #held(): Claim[] {
+    return [...this.#active.values(), ...(this.#floods?.held ?? [])]
+  }
+
+  #openFloods(together: Together): Floods {
+    return new Floods({
+      queue: this.#options.queue,
+      together,
+      signal: this.#hard.signal,
+      onEnded: (claim, outcome, elapsedMs) => {
+        if (outcome.kind === 'applied') this.#debts.due()
+        this.#report(claim, { outcome, unmet: [], fenced: true }, elapsedMs)
+      },
+      onChange: () => {
+        this.#more = true
+        this.#wake.call()
+      },
+      onBroken: async (claims, error) => {
+        this.#breakers.tell([], { tried: [], error })
+        if (error instanceof OutageError && error.part === 'database') this.#ends.answerLost()
+        await this.#ends.giveBackAll(claims)
+      },
+      onFatal: (error) => void this.#die(error),
+    })
+  }
+
+  /** What floods have left goes first: it is claimed already. */
+  #startLeft(): void {
+    while (this.#free > 0) {
+      const claim = this.#floods?.next()
+      if (claim === undefined) return
+      this.#start(claim, [])
+    }
+  }
+
   get #free(): number {
     return this.#options.concurrency - this.#active.size
   }
@@ -179,6 +223,8 @@ export class Worker {
    * the others are at work meanwhile.
    */
   get #mayClaim(): boolean {
+    if (this.#floods?.hasNext === true && this.#free > 0) return true
+    if (this.#floods?.isGathering === true) return false
     const least = this.#plenty ? Math.ceil(this.#options.concurrency / 4) : 1
     return this.#more && this.#free >= least
   }
@@ -215,7 +261,7 @@ export class Worker {
     this.#fatal ??= error
     if (!(error instanceof SafetyError)) return
     this.#hard.abort(new StopError('STOPPED', 'stopped for safety'))
-    await this.#ends.giveBackAll([...this.#active.values()])
+    await this.#ends.giveBackAll(this.#held)
   }
 
   async #converge(claim: Claim, permits: readonly PartPermit[], foreseen: unknown): Promise<void> {
@@ -234,58 +280,25 @@ export class Worker {
       this.#breakers.tell(permits, { tried: partsOf(claim, result), error: null })
       if (!result.fenced)
         await this.#finisher.finish({ claim, outcome: result.outcome, relook: result.unmet })
-      this.#races.won(formatKey(claim.key))
+      this.#failures.won(claim)
       if (result.fenced) this.#debts.due()
       this.#report(claim, result, performance.now() - startedMs)
     } catch (error) {
       this.#breakers.tell(permits, { tried: partsOf(claim, null), error })
-      await this.#failed(claim, error, performance.now() - startedMs)
+      await this.#failures.met(claim, error, performance.now() - startedMs)
     }
   }
 
   #report(claim: Claim, result: Converged, elapsedMs: number): void {
     const applied = result.outcome.kind === 'applied' && claim.priority === 'live'
     const lagMs = applied ? this.#options.databaseNowMs() - claim.markedAtMs : null
+    this.#options.onEnded?.(claim.key, result)
     convergedEvent(this.#options.telemetry, claim.key, { outcome: result.outcome, elapsedMs, lagMs })
   }
 
-  async #failed(claim: Claim, thrown: unknown, elapsedMs: number): Promise<void> {
-    const { queue, telemetry } = this.#options
-    const error = asError(thrown)
-    if (error instanceof FenceError) {
-      claimLost(telemetry, claim.key)
-      return
-    }
-    if (error instanceof OutageError) {
-      if (error.part === 'database') this.#ends.answerLost()
-      keyReturned(telemetry, claim.key, error)
-      await this.#ends.giveBack(claim, 500)
-      return
-    }
-    if (error instanceof AgainError) {
-      const delayMs = this.#races.lost(formatKey(claim.key))
-      if (delayMs !== null) {
-        const outcome = { kind: 'again', reason: `${error.code}: ${error.message}` } as const
-        convergedEvent(telemetry, claim.key, { outcome, elapsedMs, lagMs: null })
-        await this.#ends.giveBack(claim, delayMs)
-        return
-      }
-    }
-    // Its claim is given back with all others, once nothing more is begun.
-    if (error instanceof SafetyError) throw error
-    if (error instanceof StopError || this.#hard.signal.aborted) {
-      await this.#ends.giveBack(claim, 0)
-      return
-    }
-    const code = error instanceof SyncError ? error.code : 'INTERNAL'
-    const park = PARK_AT_ONCE.has(code)
-    keyFailed(telemetry, claim.key, { error, attempts: claim.attempts + 1, parked: park })
-    await this.#ends.orLater(claim, () => queue.fail(claim, { reason: error.message, code, park }))
-  }
-
   async #renew(): Promise<void> {
-    if (this.#active.size === 0) return
-    await this.#ends.quietly(() => this.#options.queue.renew([...this.#active.values()]))
+    const held = this.#held
+    if (held.length > 0) await this.#ends.quietly(() => this.#options.queue.renew(held))
   }
 
   /** Waits for what is under way; past the grace the work is told to stop, and given back. */
@@ -293,10 +306,12 @@ export class Worker {
     const deadline = AbortSignal.timeout(this.#options.graceMs)
     const hard = (): void => this.#hard.abort(new StopError('STOPPED', 'stopped'))
     deadline.addEventListener('abort', hard)
-    while (this.#active.size > 0 && !deadline.aborted) await this.#wake.wait(50, deadline)
+    await this.#ends.giveBackAll(this.#floods?.giveUp() ?? [])
+    const isBusy = (): boolean => this.#active.size > 0 || this.#floods?.isRunning === true
+    while (isBusy() && !deadline.aborted) await this.#wake.wait(50, deadline)
     deadline.removeEventListener('abort', hard)
-    if (this.#active.size > 0) await delay(100)
-    await this.#ends.giveBackAll([...this.#active.values()])
+    if (isBusy()) await delay(100)
+    await this.#ends.giveBackAll(this.#held)
     await this.#finisher.idle()
     await this.#debts.settle()
   }

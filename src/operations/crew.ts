@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { around } from '../converge/around.ts'
-import type { Convergers } from '../converge/deps.ts'
+import type { Converged } from '../converge/deps.ts'
 import { StopError } from '../errors.ts'
 import { formatKey, type Key } from '../model/key.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
@@ -142,8 +141,7 @@ export class Crew {
 
   #work(): void {
     this.#works = true
-    const convergers = this.#noting(this.#engine.convergers)
-    const worker = this.#engine.worker({ convergers })
+    const worker = this.#engine.worker({ onEnded: (key, result) => this.#note(key, result) })
     this.#start(worker.run(this.#signal))
     this.#start(this.#engine.database.listen(QUEUE_CHANNEL, () => worker.wake(), this.#signal))
   }
@@ -163,14 +161,10 @@ export class Crew {
     if (others.length === 0) this.#work()
   }
 
-  /** The same convergers; whether a key ended held is noted (the gate for removals leaves no other trace). */
-  #noting(convergers: Convergers): Convergers {
-    return around(convergers, async (converge, key) => {
-      const result = await converge()
-      const text = formatKey(key)
-      if (result.outcome.kind === 'held') this.#held.add(text)
-      else this.#held.delete(text)
-      return result
-    })
+  /** Whether a key ended held is noted: the gate for removals leaves no other trace. */
+  #note(key: Key, { outcome }: Converged): void {
+    const text = formatKey(key)
+    if (outcome.kind === 'held') this.#held.add(text)
+    else this.#held.delete(text)
   }
 }

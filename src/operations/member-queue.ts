@@ -33,6 +33,10 @@ export class MemberQueue implements Queue {
     return this.#checked(await this.#queue.claim(limit))
   }
 
+  async claimKin(...asked: Parameters<Queue['claimKin']>): Promise<Claim[]> {
+    return this.#checked(await this.#queue.claimKin(...asked))
+  }
+
   async markAndClaim(marks: readonly Mark[]): Promise<Claim[]> {
     const claims = await this.#queue.markAndClaim(marks)
     keysMarked(this.#telemetry, marks)
@@ -65,6 +69,10 @@ export class MemberQueue implements Queue {
     return this.#queue.fence(tx, claim, options)
   }
 
+  fenceAll(...asked: Parameters<Queue['fenceAll']>): Promise<void> {
+    return this.#queue.fenceAll(...asked)
+  }
+
   fenceAtOnce(...asked: Parameters<Queue['fenceAtOnce']>): Promise<void> {
     return this.#queue.fenceAtOnce(...asked)
   }
@@ -77,8 +85,8 @@ export class MemberQueue implements Queue {
     return this.#queue.wait(claim, dependencies, reason)
   }
 
-  fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void> {
-    return this.#queue.fail(claim, failure)
+  fail(...asked: Parameters<Queue['fail']>): Promise<boolean> {
+    return this.#queue.fail(...asked)
   }
 
   release(claims: readonly Claim[], options: { delayMs: number }): Promise<void> {

@@ -2,7 +2,7 @@ import type { CatchUp } from '../catchup/catch-up.ts'
 import type { Config } from '../config/config.ts'
 import type { Convergers, Deps, Owner, PlacementChoice } from '../converge/deps.ts'
 import type { Many } from '../converge/many/many.ts'
-import type { Worker } from '../converge/worker.ts'
+import type { Worker, WorkerOptions } from '../converge/worker.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { ClockReading } from '../hub/probe.ts'
 import type { Check } from '../model/operations.ts'
@@ -102,8 +102,8 @@ export interface Engine {
   readonly reconcile: Reconcile
   /** Looks at builds whole; writes nothing. */
   readonly scrub: Scrub
-  /** A worker over these convergers (or wrapped ones). */
-  worker(options?: { readonly convergers?: Convergers; readonly onTurn?: () => void }): Worker
+  /** A worker over these convergers, or given ones, which then converge each key alone. */
+  worker(options?: Partial<Pick<WorkerOptions, 'convergers' | 'onTurn' | 'onEnded'>>): Worker
 }
 
 export interface BusHandlers {

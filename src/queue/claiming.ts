@@ -28,7 +28,7 @@ export interface ClaimRequest {
  * of the same key, then both have the same generation, hence both read prod after the newest mark; whoever applies first
  * takes the row, and with it the other's fence. Marks are always durable.
  */
-const QUICK_COMMIT = `select set_config('synchronous_commit', 'off', true)`
+export const QUICK_COMMIT = `select set_config('synchronous_commit', 'off', true)`
 
 const due = (priority: 0 | 1, from: string): string => `
     select q.key, q.due_at, q.lease_until is not null as expired

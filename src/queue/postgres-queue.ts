@@ -7,6 +7,7 @@ import { type ClaimRow, claimOf } from './claim-row.ts'
 import { ClaimWindow } from './claim-window.ts'
 import { type Claimed, claimDue, markAndClaimIn } from './claiming.ts'
 import { giveBackFailed, giveBackToWait, parkUnreadable, release, renew } from './giving-back.ts'
+import { claimKin, type Kin } from './kin.ts'
 import { keyText, markIn, markRows } from './marking.ts'
 import { QUEUE_TIMING, type QueueOptions, type QueueTiming } from './options.ts'
 import type {
@@ -21,7 +22,11 @@ import type {
   Relook,
 } from './queue.ts'
 import { readNextDueMs, readParked, readStats } from './reading.ts'
+import { settleAll } from './settle-all.ts'
 import { endAtOnce, removeSettled, type Settlement, settle } from './settling.ts'
+
+/** Of so many claims that end together, many were marked meanwhile. */
+const MANY = 50
 
 /** Tries of a statement of ours that lost a race for row locks. */
 const TRIES = 5
@@ -74,6 +79,19 @@ export class PostgresQueue implements Queue {
     return this.#readable([...first.rows, ...second])
   }
 
+  async claimKin(kin: Kin, limit: number): Promise<Claim[]> {
+    if (limit < 1) return []
+    const rows = await this.#racing(() =>
+      claimKin(this.#database, kin, {
+        limit,
+        ...this.#window.begin('range'),
+        leaseMs: this.#timing.leaseMs,
+        holder: this.#options.holder,
+      }),
+    )
+    return this.#readable(rows)
+  }
+
   async markAndClaim(marks: readonly Mark[]): Promise<Claim[]> {
     const rows = markRows(marks)
     const claimed = await this.#racing(() =>
@@ -89,9 +107,14 @@ export class PostgresQueue implements Queue {
     const settlement = await settle(tx, claim, options, this.#timing)
     this.#count(settlement)
     if (settlement.ending !== 'lost') return settlement.ending
-    throw new FenceError('QUEUE_CLAIM_LOST', `somebody else has claimed ${keyText(claim.key)} meanwhile`, {
-      detail: { key: keyText(claim.key), token: claim.token },
-    })
+    throw claimLost(claim)
+  }
+
+  async fenceAll(tx: Tx, claims: readonly Claim[]): Promise<void> {
+    for (const { claim, settlement } of await settleAll(tx, claims, this.#timing)) {
+      this.#count(settlement)
+      if (settlement.ending === 'lost') throw claimLost(claim)
+    }
   }
 
   async fenceAtOnce(tx: Tx, claim: Claim, options?: Relook): Promise<void> {
@@ -100,7 +123,14 @@ export class PostgresQueue implements Queue {
 
   async finish(finished: readonly FinishedClaim[]): Promise<Ending[]> {
     const plain = finished.filter(({ relook = [] }) => relook.length === 0).map(({ claim }) => claim)
-    const removed = await this.#racing(() => removeSettled(this.#database, plain, this.#timing))
+    const removed = await this.#racing(() =>
+      plain.length > MANY
+        ? this.#database.transaction('queue.finish', async (tx) => {
+            const ends = await settleAll(tx, plain, this.#timing)
+            return new Map(ends.map(({ claim, settlement }) => [keyText(claim.key), settlement]))
+          })
+        : removeSettled(this.#database, plain, this.#timing),
+    )
     const endings: Ending[] = []
     for (const { claim, relook = [] } of finished) {
       const settlement =
@@ -119,10 +149,11 @@ export class PostgresQueue implements Queue {
     await this.#racing(() => giveBackToWait(this.#database, claim, request, this.#timing))
   }
 
-  async fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void> {
+  async fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<boolean> {
     const options = { timing: this.#timing, random: this.#options.random }
     const parked = await this.#racing(() => giveBackFailed(this.#database, claim, failure, options))
     if (parked) this.#counts.parkings += 1
+    return parked
   }
 
   async release(claims: readonly Claim[], options: { delayMs: number }): Promise<void> {
@@ -212,4 +243,10 @@ export class PostgresQueue implements Queue {
       }
     }
   }
+}
+
+function claimLost({ key, token }: Claim): FenceError {
+  return new FenceError('QUEUE_CLAIM_LOST', `somebody else has claimed ${keyText(key)} meanwhile`, {
+    detail: { key: keyText(key), token },
+  })
 }

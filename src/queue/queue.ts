@@ -2,6 +2,7 @@ import { SyncError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Expectation, Mark, Outcome, Priority } from '../model/outcome.ts'
 import type { Sql, Tx } from '../staging/database.ts'
+import type { Kin } from './kin.ts'
 
 /** The right to converge one key, taken before the first byte is asked of prod. */
 export interface Claim {
@@ -62,6 +63,8 @@ export interface Queue {
   markIn(tx: Sql, marks: readonly Mark[]): Promise<void>
   /** Up to `limit` keys that are due, live ones first, sweeps at least a tenth. Never waits to fill. */
   claim(limit: number): Promise<Claim[]>
+  /** More of them, up to `limit`, of those that are due and kin to each other. Live ones and sweeps alike. */
+  claimKin(kin: Kin, limit: number): Promise<Claim[]>
   /** Marks and claims given keys at once, those that nobody holds: the short way of `sync` and of a fresh message. */
   markAndClaim(marks: readonly Mark[]): Promise<Claim[]>
   /**
@@ -70,6 +73,8 @@ export interface Queue {
    * QUEUE_CLAIM_LOST when the token is no longer ours: let the transaction roll back.
    */
   fence(tx: Tx, claim: Claim, options?: FinishOptions): Promise<Exclude<Ending, 'lost'>>
+  /** `fence` for many claims, in some statements for all. The lost one that is named by the error is one of them. */
+  fenceAll(tx: Tx, claims: readonly Claim[]): Promise<void>
   /**
    * `fence` in one statement whose answer need not be awaited before the commit is sent: where there is more to do than to
    * end the row as it was claimed (it was marked meanwhile, somebody waits for it, the claim is lost) it fails, and the
@@ -85,8 +90,8 @@ export interface Queue {
    * token is no error here.
    */
   wait(claim: Claim, dependencies: readonly Key[], reason: string): Promise<void>
-  /** The key's own failure: attempts + 1, backoff; parked with the reason past the limit, or at once. */
-  fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<void>
+  /** The key's own failure: attempts + 1, backoff; parked with the reason past the limit, or at once. Whether it is parked now. */
+  fail(claim: Claim, failure: { reason: string; code: string; park?: boolean }): Promise<boolean>
   /** Gives the claims back, counting nothing (shutdown, outage, race), due again after `delayMs`. */
   release(claims: readonly Claim[], options: { delayMs: number }): Promise<void>
   /**

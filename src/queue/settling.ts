@@ -32,10 +32,8 @@ export interface Settlement {
  *
  * Rows are locked in the order of keys first, like everywhere; the wake's rows come after (a wait locks in this order too).
  */
-const remove = (timing: QueueTiming): string => `
-with settings as materialized (
-  select set_config('lock_timeout', '2s', true) || set_config('synchronous_commit', 'off', true) as set
-),
+const remove = (timing: QueueTiming, settings: string): string => `
+with settings as materialized (select ${settings} as set),
 locked as materialized (
   select q.key from settings, staging_sync.queue q
   join unnest($1::text[], $2::bigint[], $3::bigint[]) as c (key, token, generation)
@@ -56,15 +54,25 @@ select gone.key, gone.expect_dropped, (select count(*)::integer from told) as to
  * Ends claims that wrote nothing and expect nothing more, in one statement; those that are not in the answer were marked
  * meanwhile, or are lost. It does not wait for the disk: what a crash of the server undoes is converged once more.
  */
-export async function removeSettled(
+export function removeSettled(
   sql: Sql,
   claims: readonly Claim[],
   timing: QueueTiming,
 ): Promise<Map<string, Settlement>> {
+  const settings = `set_config('lock_timeout', '2s', true) || set_config('synchronous_commit', 'off', true)`
+  return removeUnmoved(sql, claims, { timing, settings })
+}
+
+/** The same as a part of a transaction: `settings` is an expression, and may make settings of it. */
+export async function removeUnmoved(
+  sql: Sql,
+  claims: readonly Claim[],
+  { timing, settings }: { readonly timing: QueueTiming; readonly settings: string },
+): Promise<Map<string, Settlement>> {
   if (claims.length === 0) return new Map()
   const gone = await sql.query<{ key: string; expect_dropped: number }>(
     'queue.remove',
-    remove(timing),
+    remove(timing, settings),
     [
       claims.map(({ key }) => keyText(key)),
       claims.map(({ token }) => token),
@@ -180,7 +188,7 @@ async function removeOwn(
   return { ending: 'done', dropped: gone.expect_dropped, expired: 0 }
 }
 
-async function wakeWaiters(
+export async function wakeWaiters(
   tx: Sql,
   ended: { readonly key: string; readonly priority: number; readonly wakes: readonly string[] },
   timing: QueueTiming,
@@ -197,7 +205,7 @@ woken as (${wakeFrom('gone', timing)}
 )
 select pg_notify($4, '') from (select count(*) from woken) w`
 
-interface OwnRow {
+export interface OwnRow {
   readonly generation: unknown
   readonly priority: number
   readonly wakes: readonly string[]
@@ -218,7 +226,7 @@ async function lockOwn(tx: Sql, key: string, token: number): Promise<OwnRow | un
 }
 
 /** The row of a round that ended well, given back: failures and waits start again from nothing. The token ends with the lease. */
-const givenBack = (dueMs: string, expect: string): string => `
+export const givenBack = (dueMs: string, expect: string): string => `
     token = null, lease_until = null, claimed_by = null,
     due_at = clock_timestamp() + ${dueMs}::float8 * interval '1 ms',
     marked_at = coalesce(remarked_at, marked_at), remarked_at = null,

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Many } from '../../src/converge/many/many.ts'
+import { ManyTogether } from '../../src/converge/many/together.ts'
 import { formatKey, type Key } from '../../src/model/key.ts'
+import type { Kin } from '../../src/queue/kin.ts'
+import type { Claim } from '../../src/queue/queue.ts'
 import { expectSame, stagingRow, stagingTree } from './build-support.ts'
 import { convergersOf } from './convergers.ts'
 import { TestSync } from './support.ts'
@@ -224,4 +227,42 @@ it('lets go of what was marked while it was read, and of all when its claim was 
   await sync.local.rows('update staging_sync.queue set lease_until = null, token = null')
   await sync.drain()
   expect((await listing(sync.local)).map(({ nvr }) => nvr)).not.toContain('pkg20-1-1')
+})
+
+it('converges claims of messages together, but for those whose claim prod does not show', async () => {
+  const { prod } = sync
+  for (const { nvr } of builds.slice(5, 28)) await prod.retagBuild('f43', nvr)
+  const claimed = (claim: string) =>
+    builds.slice(5, 28).map(({ id, packageId }) => ({
+      key: { kind: 'tagged' as const, tagId, packageId },
+      priority: 'live' as const,
+      expect: [{ subject: `build:${id}`, claim }],
+    }))
+  const many = new ManyTogether(sync.deps())
+  const run = async (marks: ReturnType<typeof claimed>): Promise<[string, string][]> => {
+    const claims = await sync.queue.markAndClaim(marks)
+    const kin = many.kinOf(claims[0] as Claim)
+    const ended: [string, string][] = []
+    await many.converge(kin as Kin, claims, new AbortController().signal, ({ key }, { kind }) =>
+      ended.push([formatKey(key), kind]),
+    )
+    await sync.queue.release(claims, { delayMs: 0 })
+    return ended.sort()
+  }
+  const [first, ...others] = claimed('tagged')
+  const marks = [
+    { ...(first as (typeof others)[0]), expect: [{ subject: 'build:999', claim: 'tagged' }] },
+    ...others,
+  ]
+  const ended = await run(marks)
+  expect(ended.map(([key]) => key)).toEqual(others.map(({ key }) => formatKey(key)).sort())
+  // Of those that were untagged before.
+  expect(ended.filter(([, kind]) => kind === 'applied').length).toBeGreaterThan(10)
+  expect(await queued()).toEqual([
+    formatKey({ kind: 'tagged', tagId, packageId: builds[5]?.packageId as number }),
+  ])
+  expect(await listing(sync.local)).toEqual((await listing(prod)).filter(({ nvr }) => nvr !== 'pkg00-1-1'))
+  await sync.local.rows('delete from staging_sync.queue')
+  expect(await run(claimed('untagged'))).toEqual([])
+  await sync.local.rows('delete from staging_sync.queue')
 })

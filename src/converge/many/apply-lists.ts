@@ -82,7 +82,10 @@ export async function applyLists(
       ],
     ),
     owe(tx, { tagIds: [tagId], events }),
-    ...changes.map(({ claim }) => queue.fence(tx, claim)),
   )
   await Promise.all(writes)
+  await queue.fenceAll(
+    tx,
+    changes.map(({ claim }) => claim),
+  )
 }

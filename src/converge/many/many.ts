@@ -62,7 +62,7 @@ export class Many {
     builds.sort((a, b) => a.buildId - b.buildId)
     const reader = new NewBuildsReader(deps.hub, options)
     await this.#inSlices(builds, BUILDS, shared, async (claims) => {
-      const found = await this.#read(reader, claims, options)
+      const found = await readNewBuilds(deps, reader, claims, options)
       return async (ended) => {
         if (found.length > 0) ended(await bringNewBuilds(deps, found, options))
       }
@@ -101,55 +101,37 @@ export class Many {
       }
     }
     let writing: Promise<void> = Promise.resolve()
-    for (let at = 0; at < keys.length; at += size) {
-      const marks = keys.slice(at, at + size).map((key) => ({ key, priority: 'sweep' as const }))
-      if (isDown) {
-        await queue.mark(marks)
-        continue
+    try {
+      for (let at = 0; at < keys.length; at += size) {
+        const marks = keys.slice(at, at + size).map((key) => ({ key, priority: 'sweep' as const }))
+        if (isDown) {
+          await queue.mark(marks)
+          continue
+        }
+        if (signal.aborted) throw new StopError('STOPPED', 'stopped')
+        const held = new HeldClaims(queue, await queue.markAndClaim(marks))
+        const before = writing
+        const reading = read(held.open)
+        writing = settled(async () => {
+          const [earlier, write] = await Promise.allSettled([before, reading])
+          // What stopped the one before stops all writing.
+          if (earlier.status === 'rejected') throw earlier.reason
+          if (write.status === 'rejected') throw write.reason
+          await write.value((claims) => {
+            held.ended(claims)
+            for (const { key } of claims) this.#options.onEnded?.(key)
+          })
+        }, held)
+        // Told below; until then nobody listens.
+        writing.catch(() => {})
+        await Promise.allSettled([reading, before])
+        await before
       }
-      if (signal.aborted) throw new StopError('STOPPED', 'stopped')
-      const held = new HeldClaims(queue, await queue.markAndClaim(marks))
-      const before = writing
-      let write: ((ended: (claims: readonly Claim[]) => void) => Promise<void>) | null = null
-      const reading = read(held.open).then((next) => {
-        write = next
-      })
-      writing = settled(async () => {
-        const [, ends] = await Promise.allSettled([before, reading])
-        if (ends.status === 'rejected') throw ends.reason
-        await write?.((claims) => {
-          held.ended(claims)
-          for (const { key } of claims) this.#options.onEnded?.(key)
-        })
-      }, held)
-      // Told below; until then nobody listens.
-      writing.catch(() => {})
-      await Promise.allSettled([reading, before])
-      await before
+    } catch (error) {
+      await writing.catch(() => {})
+      throw error
     }
     await writing
-  }
-
-  /** Builds that are claimed, as prod shows them, as far as they are plain. */
-  async #read(
-    reader: NewBuildsReader,
-    claims: readonly Claim[],
-    options: ReadOptions,
-  ): Promise<readonly NewBuild[]> {
-    const { deps } = this.#options
-    const byId = new Map(
-      claims.flatMap((claim): [number, Claim][] =>
-        claim.key.kind === 'build' && claim.expect.length === 0 ? [[claim.key.buildId, claim]] : [],
-      ),
-    )
-    const ids = [...byId.keys()].sort((a, b) => a - b)
-    if (ids.length === 0) return []
-    const together = await reader.read(ids)
-    const builds = together ?? (await observeEach(deps, ids, options))
-    return builds.flatMap((prod) => {
-      const claim = byId.get(prod.build.id)
-      return claim === undefined ? [] : [{ claim, prod }]
-    })
   }
 
   /** Until the tag's own key has left the queue, or will not soon. */
@@ -166,6 +148,28 @@ export class Many {
       await delay(100, undefined, { signal }).catch(() => {})
     }
   }
+}
+
+/** Builds that are claimed, as prod shows them, as far as they are plain. */
+export async function readNewBuilds(
+  deps: Deps,
+  reader: NewBuildsReader,
+  claims: readonly Claim[],
+  options: ReadOptions,
+): Promise<readonly NewBuild[]> {
+  const byId = new Map(
+    claims.flatMap((claim): [number, Claim][] =>
+      claim.key.kind === 'build' && claim.expect.length === 0 ? [[claim.key.buildId, claim]] : [],
+    ),
+  )
+  const ids = [...byId.keys()].sort((a, b) => a - b)
+  if (ids.length === 0) return []
+  const together = await reader.read(ids)
+  const builds = together ?? (await observeEach(deps, ids, options))
+  return builds.flatMap((prod) => {
+    const claim = byId.get(prod.build.id)
+    return claim === undefined ? [] : [{ claim, prod }]
+  })
 }
 
 /** Each as for its own key, side by side: their calls share requests. What cannot be read now is left out. */

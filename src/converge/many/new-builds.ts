@@ -177,7 +177,10 @@ async function write(tx: Tx, deps: Deps, work: readonly Work[]): Promise<void> {
   )
   if (standing < work.length)
     throw new AgainError('PLACE_GONE', 'files were taken away while the rows of their builds were written')
-  await Promise.all(work.map(({ claim }) => queue.fence(tx, claim)))
+  await queue.fenceAll(
+    tx,
+    work.map(({ claim }) => claim),
+  )
 }
 
 interface OwnedRow {

@@ -1,7 +1,12 @@
 import { readActiveRows } from '../../hub/active-rows.ts'
 import { queryHistory } from '../../hub/calls-history.ts'
 import type { ReadOptions } from '../../hub/hub.ts'
-import type { TagListingRow, TagPackageOwnerRow, TagPackageRow } from '../../model/history-rows.ts'
+import type {
+  HistoryRows,
+  TagListingRow,
+  TagPackageOwnerRow,
+  TagPackageRow,
+} from '../../model/history-rows.ts'
 import type { Deps } from '../deps.ts'
 import type { ListClaim } from './tag-lists.ts'
 
@@ -24,6 +29,11 @@ const LIST_ROWS = 10_000
 const ROWS_A_CALL = 25
 
 const TABLES = ['tag_packages', 'tag_package_owners', 'tag_listing'] as const
+type ListTable = (typeof TABLES)[number]
+const TABLES_OF: Readonly<Record<ListClaim['key']['kind'], readonly ListTable[]>> = {
+  package: ['tag_packages', 'tag_package_owners'],
+  tagged: ['tag_listing'],
+}
 
 /** Prod's lists of the claims' packages: those of the whole tag where that is less work for its hub, else package by package. */
 export async function readLists(
@@ -31,7 +41,7 @@ export async function readLists(
   tag: { readonly prodId: number; readonly stagingId: number },
   claims: readonly ListClaim[],
   options: ReadOptions,
-): Promise<ProdLists | null> {
+): Promise<ProdLists> {
   const packages = [...new Set(claims.map(({ key }) => key.packageId))]
   const [size] = await deps.database.query<{ rows: number }>(
     'lists.size',
@@ -40,7 +50,7 @@ export async function readLists(
     [tag.stagingId, packages.length * ROWS_A_CALL],
   )
   const isMost = (size?.rows ?? 0) < packages.length * ROWS_A_CALL
-  return isMost ? readWhole(deps, tag.prodId, options) : readEach(deps, tag.prodId, packages, options)
+  return isMost ? readWhole(deps, tag.prodId, options) : readEach(deps, tag.prodId, claims, options)
 }
 
 /** Builds of packages that the tag does not list are left out: their rows name the package, and not its id. */
@@ -67,31 +77,49 @@ async function readWhole(deps: Deps, tagId: number, options: ReadOptions): Promi
   }
   for (const row of rows.tag_packages) of(row.packageId, row.packageName).entries.push(row)
   for (const row of rows.tag_package_owners) of(row.packageId, row.packageName).owners.push(row)
-  for (const row of rows.tag_listing) byName.get(row.packageName)?.push(row)
+  // A build that was tagged anew between two pages is in both.
+  const newest = new Map<number, TagListingRow>()
+  for (const row of rows.tag_listing) {
+    const known = newest.get(row.buildId)
+    if (known === undefined || known.createEvent < row.createEvent) newest.set(row.buildId, row)
+  }
+  for (const row of newest.values()) byName.get(row.packageName)?.push(row)
   return lists
 }
 
+/** Only what the keys are about. Who was told that builds were tagged has no removal to prove; one that shows is left to its own key. */
 async function readEach(
   deps: Deps,
   tagId: number,
-  packages: readonly number[],
+  claims: readonly ListClaim[],
   options: ReadOptions,
 ): Promise<ProdLists> {
+  const asked = new Map<number, { readonly tables: Set<ListTable>; withRevoked: boolean }>()
+  for (const { key, expect } of claims) {
+    const ask = asked.get(key.packageId) ?? { tables: new Set(), withRevoked: false }
+    asked.set(key.packageId, ask)
+    for (const table of TABLES_OF[key.kind]) ask.tables.add(table)
+    if (key.kind === 'tagged')
+      ask.withRevoked ||= expect.length === 0 || expect.some(({ claim }) => claim !== 'tagged')
+  }
   const answers = await deps.hub.read(
-    packages.map((id) => queryHistory(TABLES, { tag: tagId, package: id })),
+    [...asked].map(([id, { tables, withRevoked }]) =>
+      queryHistory([...tables], { tag: tagId, package: id, ...(withRevoked ? {} : { active: true }) }),
+    ),
     options,
   )
   return new Map(
-    packages.map((id, i) => {
-      const answer = answers[i]
+    [...asked.keys()].map((id, i) => {
+      // What was not asked for is not in the answer.
+      const answer: { readonly [T in ListTable]?: readonly HistoryRows[T][] } = answers[i] ?? {}
       const isActive = ({ revokeEvent }: { readonly revokeEvent: number | null }): boolean =>
         revokeEvent === null
-      const taggings = answer?.tag_listing ?? []
+      const { tag_listing: taggings = [], tag_packages = [], tag_package_owners = [] } = answer
       return [
         id,
         {
-          entries: (answer?.tag_packages ?? []).filter(isActive),
-          owners: (answer?.tag_package_owners ?? []).filter(isActive),
+          entries: tag_packages.filter(isActive),
+          owners: tag_package_owners.filter(isActive),
           taggings: taggings.filter(isActive),
           revoked: taggings.filter((row) => !isActive(row)),
         },

@@ -1,15 +1,16 @@
 import type { ReadOptions } from '../../hub/hub.ts'
 import { formatKey, type Key } from '../../model/key.ts'
+import type { Outcome } from '../../model/outcome.ts'
 import { BUILD_STATE } from '../../model/records.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Sql } from '../../staging/database.ts'
 import { listingOf } from '../../staging/listing.ts'
 import { conflictsOf, type Deps } from '../deps.ts'
-import { findBuilds, findTag } from '../identify.ts'
+import { findBuilds, findPackage, findTag } from '../identify.ts'
 import { differenceOf } from '../listing-difference.ts'
 import type { Op } from '../ops.ts'
-import { entryCells, ownerCells } from '../package.ts'
-import { byOrder } from '../tagged.ts'
+import { entryCells, ownerCells, unmetOf as unmetEntries } from '../package.ts'
+import { byOrder, unmetOf as unmetTaggings } from '../tagged.ts'
 import { ensureUsers } from '../users.ts'
 import { viewDifference } from '../versioned-plan.ts'
 import { applyLists, type ListChange } from './apply-lists.ts'
@@ -21,6 +22,10 @@ const TOGETHER = 250
 
 type ListKey = Extract<Key, { kind: 'package' | 'tagged' }>
 export type ListClaim = Claim & { readonly key: ListKey }
+
+export function isListClaim(claim: Claim): claim is ListClaim {
+  return claim.key.kind === 'package' || claim.key.kind === 'tagged'
+}
 
 /** What one look at staging made of claims: those that differ plainly, and those that are equal. The rest is for the worker. */
 interface Looked {
@@ -41,45 +46,57 @@ interface Subject {
 /**
  * Package entries and listings of one tag: prod's read together, staging's read and written for hundreds of keys at a time. The
  * differences are those of the keys' own convergers (`viewDifference`, `differenceOf`); what is not plain (a clash, a removal that
- * prod's answer does not prove, a build or a tag that staging lacks, a claim of a message) is left out. `ended` is told the claims that
- * ended, as they do. Throws what the hub and the database throw.
+ * prod's answer does not prove, a build or a tag that staging lacks, what a message tells and prod does not show) is left out. `ended` is
+ * told the claims that ended, as they do. Throws what the hub and the database throw.
  */
 export async function convergeLists(
   deps: Deps,
   tagId: number,
   claims: readonly ListClaim[],
   options: ReadOptions,
-  ended: (claims: readonly Claim[]) => void,
+  ended: (claims: readonly Claim[], outcomes: (claim: Claim) => Outcome) => void,
 ): Promise<void> {
   const { database, scope, owner, queue } = deps
-  const plain = claims.filter(({ expect }) => expect.length === 0)
   const tag = await findTag(database, owner, tagId)
-  if (tag === null || plain.length === 0) return
+  if (tag === null || claims.length === 0) return
   if ((await scope.whyFrozen(database, { ...tag, id: tagId })) !== null) return
-  const prod = await readLists(deps, { prodId: tagId, stagingId: tag.stagingId }, plain, options)
-  if (prod === null) return
+  const prod = await readLists(deps, { prodId: tagId, stagingId: tag.stagingId }, claims, options)
+  const plain = claims.filter((claim) => isShown(claim, prod))
   for (let at = 0; at < plain.length; at += TOGETHER) {
     const some = plain.slice(at, at + TOGETHER)
     const subject = await identify(deps, { prodId: tagId, stagingId: tag.stagingId }, prod, some, options)
     const { changes, equal } = await look(deps, database, subject, some)
     if (equal.length > 0) {
-      await queue.finish(equal.map((claim) => ({ claim, outcome: { kind: 'unchanged' } })))
-      ended(equal)
+      await queue.finish(equal.map((claim) => ({ claim, outcome: UNCHANGED })))
+      ended(equal, () => UNCHANGED)
     }
     if (changes.length === 0) continue
     const asked = new Set(changes.map(({ claim }) => claim))
     const written = await database.transaction('lists', async (tx) => {
       const now = (await look(deps, tx, subject, [...asked] as ListClaim[])).changes
       await applyLists(tx, deps, subject.tag.stagingId, now)
-      return now.map(({ claim }) => claim as ListClaim)
+      return new Map(now.map(({ claim, ops }) => [claim as ListClaim, ops.length]))
     })
-    ended(written)
+    const claimsNow = [...written.keys()]
+    ended(claimsNow, (claim) => ({ kind: 'applied', rows: written.get(claim as ListClaim) ?? 0 }))
     // Somebody who wrote between our read and our commit has made a difference: the key is due again.
-    const after = await look(deps, database, subject, written)
+    const after = await look(deps, database, subject, claimsNow)
     const equalNow = new Set(after.equal)
-    const differ = written.filter((claim) => !equalNow.has(claim))
-    if (differ.length > 0) await queue.mark(differ.map(({ key }) => ({ key, priority: 'sweep' })))
+    const differ = claimsNow.filter((claim) => !equalNow.has(claim))
+    if (differ.length > 0) await queue.mark(differ.map(({ key, priority }) => ({ key, priority })))
   }
+}
+
+const UNCHANGED: Outcome = { kind: 'unchanged' }
+
+/** Prod shows all that messages told of the key. */
+function isShown({ key, expect }: ListClaim, prod: ProdLists): boolean {
+  const lists = prod.get(key.packageId)
+  const unmet =
+    key.kind === 'tagged'
+      ? unmetTaggings(expect, lists?.taggings ?? [])
+      : unmetEntries(expect, lists?.entries[0])
+  return unmet.length === 0
 }
 
 /** Staging's ids of what prod's rows of some packages name. Packages and users that it lacks are made, as for one key. */
@@ -91,21 +108,32 @@ async function identify(
   options: ReadOptions,
 ): Promise<Subject> {
   const lists = claims.flatMap(({ key }) => prod.get(key.packageId) ?? [])
-  const entries = lists.flatMap(({ entries: rows, owners }) => [...rows, ...owners])
   const people = lists.flatMap(({ owners }) =>
     owners.map((row) => ({ id: row.ownerId, name: row.ownerName })),
   )
-  const names = await deps.names.ensure('package', [
-    ...new Map(
-      entries.map((row) => [row.packageId, { prodId: row.packageId, name: row.packageName }]),
-    ).values(),
-  ])
-  const packages = new Map(
-    entries.flatMap((row): [number, number][] => {
-      const id = names.get(row.packageName)
-      return id === undefined ? [] : [[row.packageId, id]]
+  const nameOf = new Map(
+    claims.flatMap(({ key: { packageId } }): [number, string][] => {
+      const { entries: listed = [], taggings = [], revoked = [] } = prod.get(packageId) ?? {}
+      const row = listed[0] ?? taggings[0] ?? revoked[0]
+      return row === undefined ? [] : [[packageId, row.packageName]]
     }),
   )
+  const names = await deps.names.ensure(
+    'package',
+    [...nameOf].map(([prodId, name]) => ({ prodId, name })),
+  )
+  const packages = new Map(
+    [...nameOf].flatMap(([prodId, name]): [number, number][] => {
+      const id = names.get(name)
+      return id === undefined ? [] : [[prodId, id]]
+    }),
+  )
+  // Prod shows nothing of them: few.
+  for (const { key } of claims) {
+    if (nameOf.has(key.packageId) || prod.get(key.packageId) === undefined) continue
+    const id = await findPackage(deps.database, deps.owner, key.packageId)
+    if (id !== null) packages.set(key.packageId, id)
+  }
   const refs = lists.flatMap(({ taggings, revoked }) =>
     [...taggings, ...revoked].map((row) => ({ ...row, id: row.buildId, name: row.packageName })),
   )
