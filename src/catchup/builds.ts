@@ -7,6 +7,7 @@ import { secondsOfTimestamp, type Timestamp, timestampOfSeconds } from '../model
 import { advanceCursor } from '../staging/cursor.ts'
 import type { Tx } from '../staging/database.ts'
 import { recordHandled } from '../staging/handled.ts'
+import { withoutCopiedBuilds } from './copied.ts'
 import { newDifferences } from './differences.ts'
 import type { Run } from './run.ts'
 import { buildKey, compareStates } from './staging-builds.ts'
@@ -37,7 +38,7 @@ export async function readCompleted(run: Run, after: Timestamp): Promise<void> {
     await run.commit(
       'builds',
       page.rows.length,
-      (tx) => handleBuilds(tx, page.rows),
+      (tx) => handleBuilds(tx, page.rows, run.copiedEvent),
       page.last ? (tx) => advanceCursor(tx, BUILDS_CURSOR, { event, time }) : undefined,
     )
   }
@@ -51,8 +52,12 @@ function completionOf(build: ListedBuild): Timestamp {
 }
 
 /** The keys of builds that were not handled in this state. A BUILDING one is nothing yet, and found when it is something. */
-export async function handleBuilds(tx: Tx, builds: readonly ListedBuild[]): Promise<Key[]> {
-  const found = builds
+export async function handleBuilds(
+  tx: Tx,
+  builds: readonly ListedBuild[],
+  copiedEvent: number | null,
+): Promise<Key[]> {
+  const found = (await withoutCopiedBuilds(tx, builds, copiedEvent))
     .filter((build) => build.state !== BUILD_STATE.building)
     .map((build) => ({
       table: 'build',

@@ -5,6 +5,7 @@ import type { Queue } from '../queue/queue.ts'
 import type { Database } from '../staging/database.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { readCompleted, readGone } from './builds.ts'
+import { noteCopiedTops } from './copied-tops.ts'
 import { readPromotions } from './drafts.ts'
 import { readHistory } from './history.ts'
 import { readNames } from './names.ts'
@@ -123,21 +124,25 @@ export class CatchUp {
     }
     const window = await openWindow(database, readOne, { overlapMs, since: options.since })
     await checkSentinel(database, readOne)
+    const settings = await readSettings(database)
+    const seedEvent = numberSetting(settings, 'seed_event')
     const run = new Run({
       hub,
       database,
       queue,
       signal,
       now: window.now,
-      seedEvent: numberSetting(await readSettings(database), 'seed_event'),
+      seedEvent,
+      copiedEvent: numberSetting(settings, 'copied_event') ?? seedEvent,
       limits: { ...LIMITS, ...this.#options.limits },
       onProgress: options.onProgress,
       onMarked: options.onMarked,
       onTurn: options.onTurn,
     })
+    await noteCopiedTops(run)
     await readHistory(run, this.#packages, window.afterEvent)
     await readCompleted(run, window.completeAfter)
-    await readNewest(run, { overlapMs, since: window.since, afterEvent: window.afterEvent })
+    await readNewest(run, { overlapMs, since: window.since })
     await readGone(run)
     await readPromotions(run)
     await readNames(run)

@@ -5,7 +5,8 @@ import type { HistoryRows, HistoryTable, TagListingRow } from '../model/history-
 import type { Key } from '../model/key.ts'
 import { BUILD_STATE } from '../model/records.ts'
 import { advanceCursor, HISTORY_CURSOR } from '../staging/cursor.ts'
-import { type HistoryRow, recordHandled } from '../staging/handled.ts'
+import { recordHandled } from '../staging/handled.ts'
+import { type NaturalRow, withoutCopied } from './copied.ts'
 import { newDifferences } from './differences.ts'
 import { HISTORY_TABLES, type PackageId, subjectOf } from './history-keys.ts'
 import type { Packages } from './packages.ts'
@@ -21,7 +22,7 @@ interface Feed {
 type AnyRow = HistoryRows[HistoryTable]
 
 /** A row with what it is about. */
-interface Found extends HistoryRow {
+interface Found extends NaturalRow {
   readonly mark: Key
 }
 
@@ -110,6 +111,7 @@ async function handle(run: Run, packages: Packages, batches: readonly Batch[], l
     listings.map((row) => row.packageName),
   )
   const found = batches.flatMap((batch) => foundIn(batch, packageId))
+  const fresh = await withoutCopied(run.database, found, run.copiedEvent)
   // The state is as of now, also in rows that are known: a build is deleted after its untagging.
   const gone = listings
     .filter((row) => row.buildState !== BUILD_STATE.complete && row.buildState !== BUILD_STATE.building)
@@ -120,7 +122,7 @@ async function handle(run: Run, packages: Packages, batches: readonly Batch[], l
     'history',
     found.length,
     async (tx) => [
-      ...(await recordHandled(tx, found)).map((row) => row.mark),
+      ...(await recordHandled(tx, fresh)).map((row) => row.mark),
       ...(await newDifferences(tx, 'build-state', differences, equal)),
     ],
     last ? (tx) => advanceCursor(tx, HISTORY_CURSOR, { event, time }) : undefined,
@@ -132,6 +134,7 @@ function foundIn({ feed, rows }: Batch, packageId: PackageId): Found[] {
     const { natural, key } = subjectOf(feed.table, row as never, packageId)
     return {
       table: feed.table,
+      natural,
       key: JSON.stringify(natural),
       createEvent: row.createEvent,
       revokeEvent: row.revokeEvent,

@@ -7,6 +7,7 @@ import type { ListedBuild } from '../model/records.ts'
 import type { Timestamp } from '../model/time.ts'
 import type { Tx } from '../staging/database.ts'
 import { handleBuilds } from './builds.ts'
+import { withoutCopiedContent } from './copied.ts'
 import { remember } from './differences.ts'
 import { before, lastReading, noteTop, topAt } from './overlap.ts'
 import type { Run } from './run.ts'
@@ -22,9 +23,7 @@ interface Source<R extends Numbered> {
   readonly method: string
   readonly call: (offset: number, limit: number) => Call<readonly R[]>
   /** Remembers rows; returns the keys of those that are new. */
-  readonly find: (tx: Tx, rows: readonly R[]) => Promise<readonly Key[]>
-  /** Staging's highest id of what builds have that were created up to an event. */
-  readonly seedTop: string
+  readonly find: (tx: Tx, rows: readonly R[], copiedEvent: number | null) => Promise<readonly Key[]>
 }
 
 const BUILDS: Source<ListedBuild> = {
@@ -32,7 +31,6 @@ const BUILDS: Source<ListedBuild> = {
   method: 'listBuilds',
   call: (offset, limit) => listBuilds({}, { order: '-build_id', offset, limit }),
   find: handleBuilds,
-  seedTop: 'select id from build where create_event <= $1::int order by id desc limit 1',
 }
 
 const RPMS = contents('rpm-ids', 'listRPMs', 'rpminfo', (offset, limit) =>
@@ -54,9 +52,8 @@ function contents<R extends Numbered & { readonly buildId: number | null }>(
     name,
     method,
     call,
-    seedTop: `select t.id from ${table} t join build b on b.id = t.build_id
-               where b.create_event <= $1::int order by t.id desc limit 1`,
-    find: async (tx, rows) => {
+    find: async (tx, all, copiedEvent) => {
+      const rows = await withoutCopiedContent(tx, table, all, copiedEvent)
       const ids = rows.map((row) => row.id).sort((a, b) => a - b)
       const fresh = new Set(await remember(tx, name, ids))
       return rows.flatMap((row) => (fresh.has(row.id) && row.buildId !== null ? [buildKey(row.buildId)] : []))
@@ -71,8 +68,6 @@ export interface NewestOptions {
   readonly overlapMs: number
   /** instead of the last reading less the overlap; null: that */
   readonly since: Timestamp | null
-  /** from where history is read: of a seeded staging that was never caught up, also where ids begin */
-  readonly afterEvent: number
 }
 
 /** New builds (also those that were completed in the past, as content generators may say), rpms and archives, by id. */
@@ -104,28 +99,18 @@ async function readSource<R extends Numbered>(
     await run.commit(
       source.name,
       page.rows.length,
-      (tx) => source.find(tx, page.rows),
+      (tx) => source.find(tx, page.rows, run.copiedEvent),
       page.last ? (tx) => noteTop(tx, run, source.name, top ?? 0) : undefined,
     )
   }
 }
 
 /** The id down to which the source is read, not itself; null: it begins now. */
-async function boundOf<R extends Numbered>(
-  run: Run,
-  source: Source<R>,
-  { overlapMs, since, afterEvent }: NewestOptions,
+async function boundOf(
+  { database, now }: Run,
+  { name }: { readonly name: string },
+  { overlapMs, since }: NewestOptions,
 ): Promise<number | null> {
-  const last = await lastReading(run.database, source.name)
-  if (last !== null) {
-    return topAt(run.database, source.name, since ?? before(last, run.now.time, overlapMs))
-  }
-  if (run.seedEvent === null) return null
-  const [row] = await run.database.query<{ id: number }>(
-    `catchup.seed-top.${source.method}`,
-    source.seedTop,
-    [Math.min(run.seedEvent, afterEvent)],
-    { prepare: false },
-  )
-  return row?.id ?? 0
+  const last = await lastReading(database, name)
+  return last === null ? null : topAt(database, name, since ?? before(last, now.time, overlapMs))
 }

@@ -9,10 +9,10 @@ import type { Run } from './run.ts'
  */
 
 /** The watermarks of event ids, which only prune; those of other sources bound what is read. */
-const EVENTS = 'events'
+export const EVENTS = 'events'
 
 /** What is remembered of handled rows outlives the longest overlap that is usual (a week), so that it costs no converging. */
-const RETENTION_MS = 8 * 86_400_000
+export const RETENTION_MS = 8 * 86_400_000
 
 /** The earlier of two times, less a duration. */
 export function before(a: Timestamp, b: Timestamp, durationMs: number): Timestamp {

@@ -3,7 +3,7 @@ import { getLastEvent } from '../hub/calls-lookup.ts'
 import type { Event } from '../model/tag-records.ts'
 import { getCursor, HISTORY_CURSOR, setCursor } from '../staging/cursor.ts'
 import type { Database, Tx } from '../staging/database.ts'
-import { numberSetting, readSettings } from '../staging/settings.ts'
+import { numberSetting, readSettings, writeSetting } from '../staging/settings.ts'
 import { BUILDS_CURSOR } from './builds.ts'
 import { type ReadOne, readEvent } from './prod-events.ts'
 
@@ -76,5 +76,8 @@ async function forgetAfter(tx: Tx, { id, time }: Event): Promise<void> {
   )
   await forget('watermarks', 'delete from staging_sync.catchup_watermark where event > $1')
   await forget('sentinel', 'delete from staging_sync.catchup_sentinel where $1::bigint is not null')
+  const settings = await readSettings(tx)
+  const copied = numberSetting(settings, 'copied_event') ?? numberSetting(settings, 'seed_event')
+  if (copied !== null && copied > id) await writeSetting(tx, 'copied_event', id)
   for (const cursor of [HISTORY_CURSOR, BUILDS_CURSOR]) await setCursor(tx, cursor, { event: id, time })
 }

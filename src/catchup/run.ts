@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly now: Event
   /** the last event that staging shares with prod; null: nothing was copied */
   readonly seedEvent: number | null
+  /** up to which the rows that were copied are still prod's: a prod that was restored has others since */
+  readonly copiedEvent: number | null
   readonly limits: Limits
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** keys of a transaction that was committed */
@@ -49,6 +51,7 @@ export class Run {
   readonly database: Database
   readonly now: Event
   readonly seedEvent: number | null
+  readonly copiedEvent: number | null
   readonly limits: Limits
   rows = 0
   keys = 0
@@ -58,6 +61,7 @@ export class Run {
     this.database = options.database
     this.now = options.now
     this.seedEvent = options.seedEvent
+    this.copiedEvent = options.copiedEvent
     this.limits = options.limits
     this.#options = options
   }

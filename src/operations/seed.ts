@@ -7,6 +7,7 @@ import type { Dump } from '../seed/dump-source.ts'
 import { loadDump } from '../seed/load.ts'
 import { placeFiles } from '../seed/place-files.ts'
 import { type PreparedRows, prepareRows, prepareSeed, type SeedEvent } from '../seed/prepare.ts'
+import { markRewrittenTags } from '../seed/rewritten-tags.ts'
 import { checkRights, giveRights, readRights } from '../seed/rights.ts'
 import { readSequences } from '../seed/sequences-above.ts'
 import type { Session } from '../seed/session.ts'
@@ -186,6 +187,15 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
     })
     for (const reset of report.resets) tell({ kind: 'reset', ...reset })
     for (const text of report.notes) tell({ kind: 'note', text })
+    const rewritten = await markRewrittenTags(
+      session,
+      compilePatterns(config.tagRewrite.flatMap(({ tags }) => tags)),
+    )
+    if (rewritten > 0)
+      tell({
+        kind: 'note',
+        text: `${rewritten} tags are rewritten ([[tag_rewrite]]) by the daemon, first of all`,
+      })
     const files = await placeFiles({
       session,
       placementOf: (mode) => tools.placements.byMode(mode),

@@ -10,6 +10,7 @@ import type { Sql, Tx } from './database.ts'
  * | `user_id`    | the Koji user that rows are created by                                         |
  * | `init_event` | staging's last event when `init` first ran: what is older was there before us  |
  * | `seed_event` | the last event that staging shares with prod; absent where nothing was copied  |
+ * | `copied_event` | below `seed_event` after prod was restored from before it: up to it what was copied is still prod's |
  * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
  * | `placement_rules` | digest of the rules of placement that the builds were last held against          |
  * | `reconciled` | when a comparison of everything last ended, milliseconds since 1970 by the database's clock |
@@ -24,6 +25,7 @@ export type SettingKey =
   | 'init_event'
   | 'placement_rules'
   | 'seed_event'
+  | 'copied_event'
   | `pin:${string}`
 
 export async function readSettings(sql: Sql): Promise<Map<SettingKey, string>> {

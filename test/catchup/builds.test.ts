@@ -82,27 +82,3 @@ it('finds rpms of a transaction that was committed after newer ones were read', 
   await late.commit()
   expect(await marked()).toEqual([`build/${one.id}`])
 })
-
-it('reads ids on from what a seed has brought', async () => {
-  const { prod, marked, sql, staging } = await scene()
-  const build = (release: string) => prod.importBuild({ name: 'bash', version: '5', release, rpms })
-  const [seeded, old] = [await build('1'), await build('2')]
-  const event = Number((await prod.rows('select max(id) as id from events'))[0]?.id)
-  await prod.rows(`update build set completion_time = now() - interval '1 year'`)
-  await sql(`insert into events (id, time) values ($1, now())`, [event - 1])
-  await sql(`insert into package (id, name) values (1, 'bash')`)
-  await sql(
-    `insert into build (id, volume_id, pkg_id, version, release, create_event, state, owner, completion_time)
-     values ($1::int, 0, 1, '5', '1', $2::int, 1, $3::int, now())`,
-    [seeded.id, event - 1, staging.userId],
-  )
-  await sql(
-    `insert into rpminfo (id, build_id, name, version, release, arch, payloadhash, size, buildtime, draft, external_repo_id)
-     select id, $2::int, 'bash', '5', '1', id::text, 'ab', 1, 1, false, 0 from unnest($1::int[]) id`,
-    [seeded.rpms, seeded.id],
-  )
-  await sql(`insert into staging_sync.setting (key, value) values ('seed_event', $1)`, [event - 1])
-  const begin = await prod.rows('select id, time::text from events where id = $1', [event])
-  await sql('update staging_sync.cursor set event = $1, time = null', [begin[0]?.id])
-  expect(await marked({ overlapMs: 0 })).toEqual([`build/${old.id}`])
-})
