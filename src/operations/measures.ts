@@ -71,7 +71,7 @@ export class Measures {
     const reconciled = await readLastReconcile(database)
     if (reconciled !== null) reconcileMeasured(telemetry, reconciled)
     await this.record()
-    await this.#takeCounts()
+    this.#takeCounts()
     await this.#countPlacements()
   }
 
@@ -96,10 +96,10 @@ export class Measures {
   }
 
   /** What the queue of this daemon has counted since the last time. */
-  async #takeCounts(): Promise<void> {
+  #takeCounts(): void {
     const nowMs = performance.now()
     if (this.#counts !== null && nowMs - this.#counts.atMs < COUNTS_MS) return
-    const { counted } = await this.#engine.queue.stats()
+    const { counted } = this.#engine.queue
     queueCounted(this.#telemetry, counted, this.#counts?.counted ?? NOTHING)
     this.#counts = { atMs: nowMs, counted }
   }

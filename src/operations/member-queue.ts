@@ -7,7 +7,7 @@ import type {
   FinishOptions,
   ParkedKey,
   Queue,
-  QueueStats,
+  QueueCounts,
 } from '../queue/queue.ts'
 import type { Sql, Tx } from '../staging/database.ts'
 import type { Telemetry } from '../telemetry/events.ts'
@@ -105,8 +105,8 @@ export class MemberQueue implements Queue {
     return this.#queue.nextDueMs()
   }
 
-  stats(): Promise<QueueStats> {
-    return this.#queue.stats()
+  get counted(): QueueCounts {
+    return this.#queue.counted
   }
 
   parked(options: { limit: number }): Promise<ParkedKey[]> {

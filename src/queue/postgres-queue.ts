@@ -18,10 +18,9 @@ import type {
   ParkedKey,
   Queue,
   QueueCounts,
-  QueueStats,
   Relook,
 } from './queue.ts'
-import { readNextDueMs, readParked, readStats } from './reading.ts'
+import { readNextDueMs, readParked } from './reading.ts'
 import { settleAll } from './settle-all.ts'
 import { endAtOnce, removeSettled, type Settlement, settle } from './settling.ts'
 
@@ -182,9 +181,8 @@ export class PostgresQueue implements Queue {
     return readNextDueMs(this.#database, this.#window.begin('range'))
   }
 
-  async stats(): Promise<QueueStats> {
-    const counted: QueueCounts = { ...this.#counts }
-    return { ...(await readStats(this.#database)), counted }
+  get counted(): QueueCounts {
+    return { ...this.#counts }
   }
 
   parked(options: { limit: number }): Promise<ParkedKey[]> {

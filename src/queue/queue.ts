@@ -103,8 +103,8 @@ export interface Queue {
   renew(claims: readonly Claim[]): Promise<Claim[]>
   /** Milliseconds until the next key is due by its schedule, 0 or less: now; null: nothing is scheduled. */
   nextDueMs(): Promise<number | null>
-  /** Numbers for metrics and `status`. */
-  stats(): Promise<QueueStats>
+  /** What this instance has counted since it began. */
+  readonly counted: QueueCounts
   /** Parked keys, the latest first. */
   parked(options: { limit: number }): Promise<ParkedKey[]>
 }
@@ -119,20 +119,6 @@ export type Relook = Required<FinishOptions> & { readonly nowMs: number }
 export interface FinishedClaim extends FinishOptions {
   readonly claim: Claim
   readonly outcome: Outcome
-}
-
-export interface QueueStats {
-  readonly ready: Readonly<Record<Priority, number>>
-  /** Waiting for other keys. */
-  readonly waiting: number
-  /** In backoff, or to be looked at again later. */
-  readonly delayed: number
-  readonly claimed: number
-  readonly parked: number
-  /** Age of the oldest mark that is due and not parked, in seconds; 0 when there is none. */
-  readonly oldestSeconds: number
-  /** What this instance has counted since it began. */
-  readonly counted: QueueCounts
 }
 
 export interface QueueCounts {

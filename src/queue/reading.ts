@@ -1,51 +1,5 @@
 import type { Sql } from '../staging/database.ts'
-import { safeNumber } from './claim-row.ts'
-import type { ParkedKey, QueueStats } from './queue.ts'
-
-const STATS = `
-with clock as materialized (select clock_timestamp() as now),
-rows as (
-  select q.priority, q.marked_at, q.due_at <= now as due, q.parked_at is not null as parked, case
-    when q.lease_until > now then 'claimed'
-    when q.parked_at is not null then 'parked'
-    when q.due_at <= now then 'ready'
-    when q.waiting_for <> '{}' then 'waiting'
-    else 'delayed' end as state
-  from staging_sync.queue q, clock
-)
-select
-  count(*) filter (where state = 'ready' and priority = 0) as live,
-  count(*) filter (where state = 'ready' and priority = 1) as sweep,
-  count(*) filter (where state = 'waiting') as waiting,
-  count(*) filter (where state = 'delayed') as delayed,
-  count(*) filter (where state = 'claimed') as claimed,
-  count(*) filter (where state = 'parked') as parked,
-  coalesce(extract(epoch from (select now from clock) - min(marked_at) filter (where due and not parked)), 0)::float8
-    as oldest_seconds
-from rows`
-
-interface StatsRow {
-  readonly live: unknown
-  readonly sweep: unknown
-  readonly waiting: unknown
-  readonly delayed: unknown
-  readonly claimed: unknown
-  readonly parked: unknown
-  readonly oldest_seconds: number
-}
-
-/** Reads the whole table once: for a scrape every few seconds, not for a loop. */
-export async function readStats(sql: Sql): Promise<Omit<QueueStats, 'counted'>> {
-  const [row] = await sql.query<StatsRow>('queue.stats', STATS)
-  return {
-    ready: { live: safeNumber(row?.live, 'count'), sweep: safeNumber(row?.sweep, 'count') },
-    waiting: safeNumber(row?.waiting, 'count'),
-    delayed: safeNumber(row?.delayed, 'count'),
-    claimed: safeNumber(row?.claimed, 'count'),
-    parked: safeNumber(row?.parked, 'count'),
-    oldestSeconds: Math.max(0, row?.oldest_seconds ?? 0),
-  }
-}
+import type { ParkedKey } from './queue.ts'
 
 interface ParkedRow {
   readonly key: string
