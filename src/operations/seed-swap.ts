@@ -1,6 +1,7 @@
 import type { SeedNews, SeedOptions } from '../model/seed.ts'
 import { markChangedSignatures } from '../seed/changed-signatures.ts'
 import type { Session } from '../seed/session.ts'
+import { refuseUnendable } from '../seed/sessions.ts'
 import { findNext, rollBack, swapIn } from '../seed/swap.ts'
 import { prepareCarry, refuseRest, rehearse, tellCarried } from './seed-carry.ts'
 import { readReplaced } from './seed-replaced.ts'
@@ -24,6 +25,8 @@ export async function runExchange(
   const helper = await tools.open(world.config.seed.maintenanceDatabase)
   const sessions = [helper]
   try {
+    // Found out when staging stands still, it would have stood still for nothing.
+    if (!plan) await refuseUnendable(helper, [database, next])
     const running = await tools.open(database)
     const upper = await tools.open(next)
     sessions.push(running, upper)

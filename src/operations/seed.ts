@@ -8,7 +8,9 @@ import { loadDump } from '../seed/load.ts'
 import { placeFiles } from '../seed/place-files.ts'
 import { type PreparedRows, prepareRows, prepareSeed, type SeedEvent } from '../seed/prepare.ts'
 import { markRewrittenTags } from '../seed/rewritten-tags.ts'
-import { checkRights, giveRights, readRights } from '../seed/rights.ts'
+import { checkRights } from '../seed/rights.ts'
+import { giveDatabaseRights, giveRights, limitConnections } from '../seed/rights-give.ts'
+import { readRights } from '../seed/rights-read.ts'
 import { readSequences } from '../seed/sequences-above.ts'
 import type { Session } from '../seed/session.ts'
 import { News } from './news.ts'
@@ -84,13 +86,24 @@ async function makeNew(
     const dump = await tools.openDump(options.dump, signal)
     try {
       const needed = estimateBytes(dump.totalBytes, dump.format)
-      const doubt = await refuseFullDisk(admin, { needed, freeBytes: options.freeBytes })
+      const doubt = await refuseFullDisk(admin, {
+        needed,
+        freeBytes: options.freeBytes,
+        database: replaced.database,
+      })
       if (doubt !== null) tell({ kind: 'note', text: doubt })
       const at = new Date().toISOString()
       const name = await makeDatabase(admin, replaced.database, at)
       tell({ kind: 'doing', what: `loading ${dump.name} into ${name}` })
       const session = await tools.open(name)
       try {
+        const left = await giveDatabaseRights(session, rights)
+        if (left.length > 0) {
+          tell({
+            kind: 'note',
+            text: `settings that we may not carry over; after the swap: ${left.join('; ')}`,
+          })
+        }
         const seedEvent = await fill(world, tools, {
           session,
           running,
@@ -101,7 +114,9 @@ async function makeNew(
           tell,
           signal,
         })
-        await session.transaction('seed.rights', () => giveRights(session, rights, name))
+        const notes = await session.transaction('seed.rights', () => giveRights(session, rights))
+        for (const text of notes) tell({ kind: 'note', text })
+        await limitConnections(session, rights)
         await markDatabase(admin, name, { state: 'ready', seedEvent: seedEvent.id, dump: dump.name, at })
         tell({
           kind: 'ready',

@@ -1,6 +1,8 @@
 import pg from 'pg'
 import { SyncError } from '../errors.ts'
+import { createStatement, readMaking, refuseUnlike } from './database-making.ts'
 import type { Session } from './session.ts'
+import { endSessions } from './sessions.ts'
 
 /** What a database that a seed made is: told by its comment, which stays with it when it is renamed. */
 export interface SeedMark {
@@ -73,8 +75,8 @@ export async function markDatabase(admin: Session, name: string, mark: SeedMark)
 }
 
 /**
- * Drops what an earlier seed left, and makes an empty database with the locale of the running one. Throws SyncError
- * SEED_NAME_TAKEN when somebody else's stands there.
+ * Drops what an earlier seed left, and makes an empty database with the owner, encoding, locale and tablespace of the running one. Throws
+ * SyncError SEED_NAME_TAKEN when somebody else's stands there, SEED_DATABASE_UNLIKE.
  */
 export async function makeDatabase(admin: Session, database: string, at: string): Promise<string> {
   const name = newNameOf(database)
@@ -87,20 +89,12 @@ export async function makeDatabase(admin: Session, database: string, at: string)
     }
     await dropDatabase(admin, name)
   }
-  const [like] = await admin.query<{ collate: string; ctype: string; owner: string }>(
-    'seed.locale',
-    `select datcollate as collate, datctype as ctype, pg_get_userbyid(datdba) as owner from pg_database where datname = $1`,
-    [database],
-  )
-  if (like === undefined) throw new SyncError('SEED_NO_DATABASE', `the server has no database ${database}`)
-  const quoted = pg.escapeIdentifier(name)
-  await admin.query(
-    'seed.create',
-    `create database ${quoted} owner ${pg.escapeIdentifier(like.owner)} template template0 encoding 'UTF8'
-       lc_collate ${pg.escapeLiteral(like.collate)} lc_ctype ${pg.escapeLiteral(like.ctype)}`,
-  )
+  const like = await readMaking(admin, database)
+  if (like === null) throw new SyncError('SEED_NO_DATABASE', `the server has no database ${database}`)
+  await admin.query('seed.create', createStatement(name, like))
   // A seed that is killed before this leaves an empty database without a mark: see `isEmpty`.
   await markDatabase(admin, name, { state: 'loading', at })
+  refuseUnlike(like, await readMaking(admin, name), { database, name })
   return name
 }
 
@@ -120,15 +114,4 @@ async function isEmpty(admin: Session, { bytes }: FoundDatabase): Promise<boolea
 export async function dropDatabase(admin: Session, name: string): Promise<void> {
   await endSessions(admin, name)
   await admin.query('seed.drop', `drop database if exists ${pg.escapeIdentifier(name)}`)
-}
-
-/** Ends everybody's connections to it but our own; returns how many. */
-export async function endSessions(admin: Session, name: string): Promise<number> {
-  const rows = await admin.query<{ ended: boolean }>(
-    'seed.end-sessions',
-    `select pg_terminate_backend(pid) as ended from pg_stat_activity
-      where datname = $1 and pid <> pg_backend_pid() and backend_type = 'client backend'`,
-    [name],
-  )
-  return rows.length
 }

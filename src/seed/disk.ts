@@ -18,11 +18,20 @@ export function estimateBytes(totalBytes: number | null, format: DumpFormat | 'd
  */
 export async function refuseFullDisk(
   session: Session,
-  { needed, freeBytes }: { readonly needed: number | null; readonly freeBytes: number | null },
+  {
+    needed,
+    freeBytes,
+    database,
+  }: {
+    readonly needed: number | null
+    readonly freeBytes: number | null
+    /** the new one comes to lie where this one lies */
+    readonly database: string
+  },
 ): Promise<string | null> {
   if (needed === null)
     return 'the size of the dump is not known, so nobody looked whether the server has room for it'
-  const free = freeBytes ?? (await findFree(session))
+  const free = freeBytes ?? (await findFree(session, database))
   if (free === null) {
     return `the dump will take some ${gigabytes(needed)} GB; whether the server has that cannot be seen from here (say it with --free)`
   }
@@ -34,12 +43,15 @@ export async function refuseFullDisk(
   )
 }
 
-/** Only where the server is on this host and tells where its data is. */
-async function findFree(session: Session): Promise<number | null> {
+/** Only where the server is on this host and tells where the data is. */
+async function findFree(session: Session, database: string): Promise<number | null> {
   const [row] = await session.query<{ directory: string | null; local: boolean }>(
     'seed.data-directory',
-    `select case when pg_has_role('pg_read_all_settings', 'member') then current_setting('data_directory', true) end as directory,
-            coalesce(inet_server_addr() = inet_client_addr(), true) as local`,
+    `select coalesce(nullif(pg_tablespace_location(dattablespace), ''),
+                     case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('data_directory', true) end) as directory,
+            coalesce(inet_server_addr() = inet_client_addr(), true) as local
+       from pg_database where datname = $1`,
+    [database],
   )
   if (row === undefined || !row.local || row.directory === null) return null
   return statfs(row.directory).then(

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { OutageError } from '../errors.ts'
 import type { Session } from './session.ts'
+import { IS_CLIENT, refuseUnendable } from './sessions.ts'
 
 /** Somebody's short transaction may end by itself, before anybody's is ended. */
 const POLITE_MS = 500
@@ -11,7 +12,7 @@ const MAX_TRIES = 40
 /**
  * From here on nobody changes the session's database: it holds locks on all of Koji's tables and on our queue, which let reading go on
  * and go with the connection, so that a seed which is killed leaves nothing behind but the pause. A transaction that stays open is
- * ended; returns how many were. Throws OutageError SEED_NOT_STILL.
+ * ended; returns how many were. Throws OutageError SEED_NOT_STILL, SafetyError SEED_SESSIONS.
  */
 export async function freeze(session: Session, helper: Session, database: string): Promise<number> {
   const tables = await session.query<{ name: string }>('seed.tables', TABLES)
@@ -40,6 +41,7 @@ export async function freeze(session: Session, helper: Session, database: string
         `the tables of ${database} could not be had alone: new transactions held them for too long`,
       )
     }
+    await refuseUnendable(helper, [database])
     const rows = await helper.query('seed.end-holders', HOLDERS, [database, me?.pid])
     ended += rows.length
     await delay(10)
@@ -57,7 +59,7 @@ const TABLES = `
 /** Who is within a transaction there and holds a lock on a table that others cannot share with us. */
 const HOLDERS = `
   select pg_terminate_backend(a.pid) from pg_stat_activity a
-   where a.datname = $1 and a.pid <> $2 and a.pid <> pg_backend_pid() and a.backend_type = 'client backend' and a.xact_start is not null
+   where a.datname = $1 and a.pid <> $2 and ${IS_CLIENT}
      and exists (select 1 from pg_locks l where l.pid = a.pid and l.locktype = 'relation' and l.granted
                     and l.mode in ('RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
                                    'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))`
@@ -97,6 +99,7 @@ export async function exchangeNames(
         keeper?.pid,
       ])
       if (alone?.locked === true && alone.others === 0) break
+      await refuseUnendable(helper, [names.live])
       const rows = await helper.query('seed.end-others', END_OTHERS, [names.live, keeper?.pid])
       ended += rows.length
       await delay(5)
@@ -118,12 +121,9 @@ async function oidOf(session: Session, name: string): Promise<number | undefined
   return rows[0]?.oid
 }
 
-const OTHERS = `from pg_stat_activity where datname = $1 and pid <> $2 and pid <> pg_backend_pid() and backend_type = 'client backend'`
-
-const END_OTHERS = `select pg_terminate_backend(pid) ${OTHERS}`
+const END_OTHERS = `select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = $1 and a.pid <> $2 and ${IS_CLIENT}`
 
 const ALONE = `
   select exists (select 1 from pg_locks where pid = $1 and locktype = 'object' and classid = 'pg_database'::regclass and objid = $2::oid
                     and mode = 'AccessExclusiveLock' and granted) as locked,
-         (select count(*)::int from pg_stat_activity where datname = $3 and pid <> $4 and pid <> pg_backend_pid()
-             and backend_type = 'client backend') as others`
+         (select count(*)::int from pg_stat_activity a where a.datname = $3 and a.pid <> $4 and ${IS_CLIENT}) as others`

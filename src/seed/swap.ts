@@ -1,9 +1,10 @@
 import { SafetyError, SyncError } from '../errors.ts'
 import { Catalog } from '../staging/catalog.ts'
-import { endSessions, keptNameOf, listDatabases, markDatabase, newNameOf } from './databases.ts'
+import { keptNameOf, listDatabases, markDatabase, newNameOf } from './databases.ts'
 import { exchangeNames, freeze } from './freeze.ts'
 import { raiseAbove, readSequences, type Sequences } from './sequences-above.ts'
 import type { Session } from './session.ts'
+import { endSessions } from './sessions.ts'
 
 export interface SwapOptions {
   /** in another database of the server (`postgres`) */

@@ -14,10 +14,12 @@ let file: string
 let before: Record<string, unknown[]>
 let differences: string[]
 let planned: Ended
+let refused: Ended
 let swapped: Ended
 
+/** The daemon is the service with its own rights; who seeds is the owner of Koji's tables. */
 const seed = (...more: string[]) =>
-  command('seed', '--config', world.file, '--free', '1000000000000', ...more)
+  command('seed', '--config', world.file, ...world.asOwner, '--free', '1000000000000', ...more)
 
 const rpms = (name: string) => [{ arch: 'src' }, { name, arch: 'x86_64' }]
 
@@ -143,7 +145,7 @@ async function workInStaging({ prod, local, sql }: E2eWorld): Promise<void> {
 }
 
 beforeAll(async () => {
-  world = await e2eWorld({ role: 'owner' })
+  world = await e2eWorld()
   await fillProd(world)
   daemon = await world.start()
   await world.equal()
@@ -159,6 +161,7 @@ beforeAll(async () => {
   differences = await world.differences()
   before = await localWork()
   planned = await seed('--dump', file, '--older', '--plan')
+  refused = await command('seed', '--config', world.file, '--swap')
   swapped = await seed('--swap')
 }, 240_000)
 afterAll(() => world?.close())
@@ -170,6 +173,11 @@ describe('a swap beside a running daemon', () => {
     expect(planned.stdout).toContain("1 builds of prod's that are newer than the dump: bash-4-1")
     expect(planned.stdout).toContain('2 tags: mine')
     expect(planned.stdout).not.toContain('swapped')
+  })
+
+  it('is refused to who may not end the connections, before staging stands still', () => {
+    expect(refused).toMatchObject({ code: 14, stderr: expect.stringContaining('SEED_SESSIONS') })
+    expect(refused.stderr).toMatch(/may not end \d+ of koji/)
   })
 
   it('keeps staging down for less than five seconds', () => {

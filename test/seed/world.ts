@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import type { E2eWorld } from '../e2e/world.ts'
 
-/** Address of prod's database. */
-export async function prodUrl({ prod, file }: E2eWorld): Promise<string> {
-  const staging = /^database = "(.*)"$/m.exec(await readFile(file, 'utf8'))?.[1] ?? ''
+/** Address of prod's database, for its owner. */
+export async function prodUrl({ prod, asOwner }: E2eWorld): Promise<string> {
+  const staging = asOwner[1].replace('staging.database=', '')
   const [row] = await prod.rows('select current_database() as name')
   return staging.replace(/[^/]+$/, String(row?.name))
 }

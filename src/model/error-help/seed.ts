@@ -30,9 +30,14 @@ export const SEED_ERRORS: ErrorHelps = {
     why: 'Somebody made it, or it was live before a rollback and may hold work.',
     todo: 'Look at it; drop or rename it.',
   },
+  SEED_DATABASE_UNLIKE: {
+    what: 'The new database could not be made like the running one; what differs is named. Nothing was loaded.',
+    why: 'This PostgreSQL keeps something of a database (locale, place) that this version does not know of.',
+    todo: 'Update this program.',
+  },
   SEED_RIGHTS: {
     what: 'The role of staging.database cannot make the new database or give its tables to their owner.',
-    why: 'It lacks CREATEDB, or membership of the role that owns the tables of Koji.',
+    why: 'It lacks CREATEDB, membership of the roles that own the database, the tables of Koji and the schema staging_sync, or a right on the tablespace.',
     todo: 'Grant what the text names.',
   },
   SEED_NOT_KOJI: {
@@ -135,6 +140,11 @@ export const SEED_ERRORS: ErrorHelps = {
     what: "Staging's tables could not be locked for the swap, though those who held them were ended. Nothing was changed.",
     why: 'Somebody begins new long transactions all the time.',
     todo: 'Find out who (pg_stat_activity), stop it, and run `seed --swap` again.',
+  },
+  SEED_SESSIONS: {
+    what: 'The swap ends all connections to staging, and some are of roles whose connections we may not end; they are named. Nothing was changed.',
+    why: 'The role of staging.database is no member of theirs, nor of pg_signal_backend; those of a superuser only a superuser may end.',
+    todo: 'Grant pg_signal_backend, or stop what is named (a superuser: by hand), and run `seed --swap` again.',
   },
   SEED_SEQUENCE_OVERTAKEN: {
     what: 'While the databases were swapped, more ids were given out than was allowed for. They were swapped, and the sequences raised.',
