@@ -27,7 +27,7 @@ export interface FloodsOptions {
   readonly signal: AbortSignal
   /** a claim has ended, and is nobody's any more */
   readonly onEnded: (claim: Claim, outcome: Outcome, elapsedMs: number) => void
-  /** one has ended; claims may be for single hands now */
+  /** one is gathered or has ended; claims may be for single hands now */
   readonly onChange: () => void
   /** a part is down, or all is to stop: these claims are to be given back */
   readonly onBroken: (claims: readonly Claim[], error: OutageError | StopError) => Promise<void>
@@ -160,6 +160,7 @@ export class Floods {
       return more
     } finally {
       this.#gathering -= 1
+      this.#options.onChange()
     }
   }
 

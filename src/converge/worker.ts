@@ -168,7 +168,7 @@ export class Worker {
     if (await this.#ends.settle(() => [...this.#held, ...claims])) this.#more = true
     if (claims.length === 0) {
       // Claiming was the probe of the database; the others wait for the next key.
-      this.#breakers.tell(permits, { tried: free > 0 ? ['database'] : [], error: null })
+      this.#breakers.tell(permits, { tried: wanted > 0 ? ['database'] : [], error: null })
       await this.#rest(signal, wanted > 0)
       return
     }
