@@ -17,11 +17,11 @@ _koji_staging_sync() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case "${path:+$path }$word" in
-      "init"|"doctor"|"run"|"sync"|"reconcile"|"catch-up"|"event"|"scrub"|"status"|"prune"|"refresh-snapshot"|"seed"|"clashes"|"clashes list"|"clashes show"|"clashes resolve"|"parked"|"parked list"|"parked retry"|"verify-message"|"options"|"metrics"|"manual"|"completion"|"errors") path="${path:+$path }$word" ;;
+      "init"|"doctor"|"run"|"sync"|"reconcile"|"catch-up"|"event"|"scrub"|"status"|"prune"|"refresh-snapshot"|"seed"|"clashes"|"clashes list"|"clashes show"|"clashes resolve"|"parked"|"parked list"|"parked retry"|"audit"|"verify-message"|"options"|"metrics"|"manual"|"completion"|"errors") path="${path:+$path }$word" ;;
     esac
   done
   case $path in
-    "") words="help init doctor run sync reconcile catch-up event scrub status prune refresh-snapshot seed clashes parked verify-message options metrics manual completion errors --help --version" ;;
+    "") words="help init doctor run sync reconcile catch-up event scrub status prune refresh-snapshot seed clashes parked audit verify-message options metrics manual completion errors --help --version" ;;
     "init") words="--config --set --debug --print-grants --role --help" ;;
     "doctor") words="--config --set --debug --listen --help" ;;
     "run") words="--config --set --debug --help" ;;
@@ -41,6 +41,7 @@ _koji_staging_sync() {
     "parked") words="list retry --help" ;;
     "parked list") words="--config --set --debug --json --help" ;;
     "parked retry") words="--config --set --debug --all --help" ;;
+    "audit") words="--config --set --debug --json --help" ;;
     "verify-message") words="--ca --crl --policy --nitpicky --backends --gpg-home --no-validation --help" ;;
     "options") words="--example --help" ;;
     "metrics") words="--help" ;;

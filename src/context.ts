@@ -10,7 +10,7 @@ import { createSeedTools } from './context/seed-tools.ts'
 import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
 import type { Operations } from './model/operations.ts'
 import { runCatchUp } from './operations/catch-up.ts'
-import { listParked, readClashes, resolveClash, retryParked } from './operations/clashes.ts'
+import { listParked, readAudit, readClashes, resolveClash, retryParked } from './operations/clashes.ts'
 import { runDoctor } from './operations/doctor.ts'
 import { runEvent } from './operations/event.ts'
 import { printGrants } from './operations/grants.ts'
@@ -83,6 +83,7 @@ export async function createOperations(options: ContextOptions): Promise<Operati
     clashes: (key) => readClashes(world, key),
     resolveClash: (key, policy, by) => resolveClash(world, key, policy, by),
     parked: (limit) => listParked(world, limit),
+    audit: (key, limit) => readAudit(world, key, limit),
     retryParked: (keys, by) => retryParked(world, keys, by),
     destroy: () => world.destroy(),
   }

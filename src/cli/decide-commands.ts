@@ -39,10 +39,27 @@ export function clashesResolveCommand(
   policy: PolicyArgument,
 ): Promise<number> {
   return once(around, flags, async (operations) => {
-    const decided = await operations.resolveClash(key, policy, accountOf(around))
+    const by = accountOf(around)
+    const decided = await operations.resolveClash(key, policy, by)
     const [name = ''] = decided.keys
     const what = policy === 'config' ? 'as configured again' : policy
-    around.stdout.write(`${safe(name)}: ${what}, recorded; ${marked(decided, name)}`)
+    around.stdout.write(
+      `${safe(name)}: ${what}, recorded for ${safe(by)} (\`koji-staging-sync audit\`); ${marked(decided, name)}`,
+    )
+    return EXIT.ok
+  })
+}
+
+/** What was done by hand to a key, or at all; the newest first. */
+export function auditCommand(around: Surroundings, flags: JsonFlags, key: Key | null): Promise<number> {
+  return once(around, flags, async (operations) => {
+    const lines = await operations.audit(key, MAX_LISTED)
+    const text = lines.map(
+      ({ at, by, host, what, subject, name, detail }) =>
+        `${at}  ${safe(by)} on ${safe(host)}  ${safe(what)}  ${title({ key: subject, name })}${detail === '' ? '' : `  ${safe(detail)}`}\n`,
+    )
+    const none = 'nobody has decided or retried anything by hand\n'
+    around.stdout.write(flags.json ? json(lines) : text.length === 0 ? none : text.join(''))
     return EXIT.ok
   })
 }

@@ -4,6 +4,7 @@ import type { Key } from '../model/key.ts'
 import { collectKey, parseKeyArgument } from './arguments.ts'
 import type { CommonFlags, Surroundings } from './commands.ts'
 import {
+  auditCommand,
   clashesListCommand,
   clashesResolveCommand,
   clashesShowCommand,
@@ -50,6 +51,15 @@ export function addClashes(around: Surroundings, configured: Configured, program
     .addHelpText('after', RESOLVE_HELP)
     .action(async (key: Key, policy: PolicyArgument, flags: CommonFlags) =>
       done(await clashesResolveCommand(around, flags, key, policy)),
+    )
+}
+
+export function addAudit(around: Surroundings, configured: Configured, done: Done): void {
+  configured('audit', 'what people decided and retried by hand: who, where, when', [EXIT.ok, EXIT.error])
+    .argument('[key]', 'build/101, tag/f43, ...; all of them', parseKeyArgument)
+    .option('--json', 'as JSON', false)
+    .action(async (key: Key | undefined, flags: JsonFlags) =>
+      done(await auditCommand(around, flags, key ?? null)),
     )
 }
 

@@ -24,7 +24,7 @@ import {
   syncCommand,
 } from './commands.ts'
 import { completionScript, SHELLS, type Shell } from './completion.ts'
-import { addClashes, addParked } from './decide-program.ts'
+import { addAudit, addClashes, addParked } from './decide-program.ts'
 import { errorsMarkdown, errorsText } from './errors-command.ts'
 import { eventCommand } from './event-command.ts'
 import { CATCH_UP_HELP, EVENT_HELP, exitStatusHelp, RECONCILE_HELP, SCRUB_HELP, SYNC_HELP } from './help.ts'
@@ -240,6 +240,7 @@ export function buildProgram(around: Surroundings, done: (code: number) => void)
   addSeed(around, configured, done)
   addClashes(around, configured, program, done)
   addParked(around, configured, program, done)
+  addAudit(around, configured, done)
 
   const verify = verifyMessageCommand({ stdout: around.stdout, stdin: process.stdin }, done)
   program.addCommand(verify.copyInheritedSettings(program))

@@ -2,7 +2,7 @@ import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
 import type { ScrubNews, ScrubOptions } from './scrub.ts'
 import type { SeedNews, SeedOptions } from './seed.ts'
-import type { ClashesReport, ShownDecision, ShownParked, StatusReport } from './status.ts'
+import type { ClashesReport, ShownAudit, ShownDecision, ShownParked, StatusReport } from './status.ts'
 import type { Timestamp } from './time.ts'
 import type { PruneNews, PruneOptions, RefreshNews } from './upkeep.ts'
 
@@ -175,6 +175,8 @@ export interface Operations {
   parked(limit: number): Promise<readonly ShownParked[]>
   /** Tries parked keys at once; null: all of them. Throws SyncError PARKED_UNKNOWN, and marks none then. */
   retryParked(keys: readonly Key[] | null, by: string): Promise<Decided>
+  /** What people did by hand, the newest first; to one key, or to all. */
+  audit(key: Key | null, limit: number): Promise<readonly ShownAudit[]>
   /** Closes connections, sockets, the HTTP listener. */
   destroy(): Promise<void>
 }

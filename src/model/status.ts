@@ -31,6 +31,19 @@ export interface ShownDecision {
   readonly at: string
 }
 
+/** What a person did by hand. */
+export interface ShownAudit {
+  /** ISO 8601 */
+  readonly at: string
+  readonly by: string
+  readonly host: string
+  /** the command */
+  readonly what: string
+  readonly subject: string
+  readonly name: string | null
+  readonly detail: string
+}
+
 export interface ClashesReport {
   /** newest first, bounded */
   readonly clashes: readonly ShownClash[]

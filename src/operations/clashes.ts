@@ -4,10 +4,12 @@ import { resolveLookup } from '../converge/lookup.ts'
 import { SyncError } from '../errors.ts'
 import { formatKey, type Key, parseKey } from '../model/key.ts'
 import type { Decided } from '../model/operations.ts'
-import type { ClashesReport, ShownDecision, ShownParked } from '../model/status.ts'
+import type { ClashesReport, ShownAudit, ShownDecision, ShownParked } from '../model/status.ts'
 import { readParked } from '../queue/reading.ts'
+import { listAudit } from '../staging/audit.ts'
 import { listDaemons } from '../staging/daemons.ts'
 import { type Actor, decide, recordAudit } from '../staging/decisions.ts'
+import { readKeyNames } from '../staging/key-names.ts'
 import { personDecided } from '../telemetry/events.ts'
 import { FOLLOW_MS } from './decisions.ts'
 import { requirePrepared } from './prepared.ts'
@@ -52,6 +54,22 @@ export async function resolveClash(
   if (daemons) await delay(2 * FOLLOW_MS)
   await queue.mark([{ key, priority: 'live' }])
   return { keys: [text], daemons }
+}
+
+/** What people did by hand; from staging's database alone. */
+export async function readAudit(
+  world: World,
+  key: Key | null,
+  limit: number,
+): Promise<readonly ShownAudit[]> {
+  const database = await requirePrepared(world)
+  const subject = key === null ? null : formatKey(await resolved(world, key))
+  const lines = await listAudit(database, { subject, limit })
+  const names = await readKeyNames(
+    database,
+    lines.map((line) => line.subject),
+  )
+  return lines.map((line) => ({ ...line, name: names.get(line.subject) ?? null }))
 }
 
 export async function listParked(world: World, limit: number): Promise<readonly ShownParked[]> {

@@ -29,11 +29,24 @@ describe('clashes and parked', () => {
     })
     expect([code, stdout]).toEqual([
       0,
-      'build/101 local-wins eva: local-wins, recorded; marked; no daemon runs: start it, or `koji-staging-sync sync build/101 local-wins eva`\n',
+      'build/101 local-wins eva: local-wins, recorded for eva (`koji-staging-sync audit`); marked; no daemon runs: start it, or `koji-staging-sync sync build/101 local-wins eva`\n',
     ])
     expect((await here(['clashes', 'resolve', 'build/101', 'config'], 'daemon')).stdout).toContain(
       'the daemon sees to it',
     )
+  })
+
+  it('shows who did what by hand, of one key or of all, without terminal codes', async () => {
+    expect(await here(['audit'])).toMatchObject({
+      code: 0,
+      stdout: 'nobody has decided or retried anything by hand\n',
+    })
+    expect((await here(['audit', 'tag/3'])).stdout).toBe(
+      '2026-01-02T03:04:05Z  eva\\u001b[2J on h1  clashes resolve  tag/3 (bash-5-1)  prod-wins\n',
+    )
+    expect(JSON.parse((await here(['audit', '--json'], 'held')).stdout)).toMatchObject([
+      { subject: 'build/7' },
+    ])
   })
 
   it.each([

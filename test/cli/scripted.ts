@@ -225,6 +225,21 @@ export function scriptedOperations(script: string): Operations {
         },
       ]
     },
+    async audit(key) {
+      if (key === null && script === '') return []
+      const [at, subject] = ['2026-01-02T03:04:05Z', key === null ? 'build/7' : formatKey(key)]
+      return [
+        {
+          at,
+          by: 'eva\u001b[2J',
+          host: 'h1',
+          what: 'clashes resolve',
+          subject,
+          name: 'bash-5-1',
+          detail: 'prod-wins',
+        },
+      ]
+    },
     async retryParked(keys) {
       return { keys: keys === null ? ['build/7', 'tag/3'] : keys.map(formatKey), daemons: false }
     },

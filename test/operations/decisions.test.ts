@@ -1,3 +1,5 @@
+import { lstat, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
 import { command } from './command.ts'
@@ -28,7 +30,7 @@ test('what staging edited goes as a person decides for the key, and as configure
   const key = tag?.key ?? ''
   expect((await here('clashes', 'show', key)).stdout).toMatch(/prod-won[\s\S]*x86_64[\s\S]*ppc64le/)
   expect((await here('clashes', 'resolve', 'tag/f43', 'local-wins')).stdout).toContain(
-    `${key}: local-wins, recorded`,
+    `${key}: local-wins, recorded for `,
   )
   await edit()
   expect((await here('sync', 'tag/f43')).code).toBe(0)
@@ -121,4 +123,57 @@ test('a parked key is tried anew at once, with a line of audit', async () => {
   expect(await world.sql(`select subject from staging_sync.audit where what = 'parked retry'`)).toEqual([
     { subject: 'build/777' },
   ])
+})
+
+test('a build that staging made under the same name stays or is replaced as a person decides', async () => {
+  const { prod, local } = world
+  const rpms = [{ arch: 'src' }, { arch: 'x86_64' }]
+  const build = (name: string) => ({ name, version: '5', release: '1' })
+  await prod.addTag('f45', { arches: 'x86_64' })
+  for (const name of ['taken', 'kept']) {
+    await prod.addPackage('f45', name)
+    await prod.importBuild({ ...build(name), rpms })
+    await prod.tagBuild('f45', `${name}-5-1`)
+    await local.rows(`select setval('build_id_seq', greatest(1000000000, (select max(id) from build)))`)
+    await local.importBuild({ ...build(name), rpms: [{ arch: 'src' }, { arch: 'noarch' }] })
+  }
+  const arches = async (name: string) =>
+    (
+      await world.sql<{ arch: string }>(
+        `select r.arch from rpminfo r join build b on b.id = r.build_id join package p on p.id = b.pkg_id where p.name = $1 order by 1`,
+        [name],
+      )
+    ).map(({ arch }) => arch)
+  expect((await here('sync', 'build/taken-5-1', 'build/kept-5-1')).code).toBe(4)
+  const listed = await here('clashes', 'list')
+  expect(listed.code).toBe(4)
+  expect(listed.stdout.match(/^held .*(taken|kept)-5-1/gm)).toHaveLength(2)
+  expect([await arches('taken'), await arches('kept')]).toEqual([
+    ['noarch', 'src'],
+    ['noarch', 'src'],
+  ])
+
+  expect((await here('clashes', 'resolve', 'build/taken-5-1', 'prod-wins')).stdout).toMatch(
+    /prod-wins, recorded for \S+ /,
+  )
+  expect((await here('clashes', 'resolve', 'build/kept-5-1', 'local-wins')).code).toBe(0)
+  // Nobody but a person takes away files that staging made.
+  const files = join(world.root, 'staging', 'packages', 'taken', '5', '1')
+  const inTheWay = await here('sync', 'build/taken-5-1', 'build/kept-5-1')
+  expect([inTheWay.code, inTheWay.stdout]).toEqual([1, expect.stringMatching(/STORAGE_CLASH.*taken\/5\/1/)])
+  expect(await arches('taken')).toEqual(['noarch', 'src'])
+  await rename(files, `${files}-aside`)
+  expect(await here('sync', 'build/taken-5-1')).toMatchObject({ code: 0 })
+  expect((await lstat(files)).isSymbolicLink()).toBe(true)
+  expect([await arches('taken'), await arches('kept')]).toEqual([
+    ['src', 'x86_64'],
+    ['noarch', 'src'],
+  ])
+  expect((await here('clashes', 'list')).stdout).not.toMatch(/^held/m)
+  // The older the lower; a name is as good as a key.
+  expect((await here('audit', 'build/taken-5-1')).stdout).toMatch(
+    /^\S+Z {2}\S+ on \S+ {2}clashes resolve {2}build\/\d+ \(taken-5-1\) {2}prod-wins\n$/,
+  )
+  const all = JSON.parse((await here('audit', '--json')).stdout) as { detail: string }[]
+  expect(all.slice(0, 2).map(({ detail }) => detail)).toEqual(['local-wins', 'prod-wins'])
 })
