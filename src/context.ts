@@ -31,9 +31,10 @@ import { Catalog } from './staging/catalog.ts'
 import { Database } from './staging/database.ts'
 import { SameDatabase } from './staging/same-database.ts'
 import { noStep, type Step } from './step.ts'
-import { httpFailed, httpListening, loopTurned, type Telemetry } from './telemetry/events.ts'
+import type { Telemetry } from './telemetry/events.ts'
 import { Health } from './telemetry/health.ts'
 import { HttpServer } from './telemetry/http.ts'
+import { httpFailed, httpListening, loopTurned } from './telemetry/service-events.ts'
 
 /** A loop of the daemon that has not turned for so long is stuck. */
 const STALE_AFTER_MS = 120_000

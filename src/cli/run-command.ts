@@ -3,6 +3,10 @@ import { describeConfig, findCautions } from '../config/describe.ts'
 import { findChangedSettings } from '../config/fingerprint.ts'
 import { asError, EXIT, StopError } from '../errors.ts'
 import type { Operations } from '../model/operations.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import { createLog } from '../telemetry/log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { Recent } from '../telemetry/recent.ts'
 import {
   managerFailed,
   reloadApplied,
@@ -12,12 +16,8 @@ import {
   serviceStarted,
   serviceStopped,
   serviceStopping,
-  type Telemetry,
   workEnded,
-} from '../telemetry/events.ts'
-import { createLog } from '../telemetry/log.ts'
-import { Metrics } from '../telemetry/metrics.ts'
-import { Recent } from '../telemetry/recent.ts'
+} from '../telemetry/service-events.ts'
 import { ServiceManager } from '../telemetry/systemd/service-manager.ts'
 import { type CommonFlags, closeOperations, loadFlags, type Surroundings } from './commands.ts'
 import { Hangups } from './hangups.ts'

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asError, SafetyError } from '../errors.ts'
+import type { Telemetry } from '../telemetry/events.ts'
 import {
   catchUpFailed,
   catchUpFinished,
   catchUpRequested,
   catchUpStarted,
-  type Telemetry,
-} from '../telemetry/events.ts'
+} from '../telemetry/finding-events.ts'
 import type { CatchUpReason } from '../telemetry/labels.ts'
 
 /** What catch-up did. */

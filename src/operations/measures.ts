@@ -10,7 +10,7 @@ import { listCursors } from '../staging/cursor.ts'
 import { listDaemons } from '../staging/daemons.ts'
 import { readPlacementUse } from '../staging/placement-use.ts'
 import { readLastReconcile } from '../staging/reconciled.ts'
-import { statusTold, type Telemetry } from '../telemetry/events.ts'
+import type { Telemetry } from '../telemetry/events.ts'
 import {
   clashesMeasured,
   cursorsMeasured,
@@ -20,6 +20,7 @@ import {
   reconcileMeasured,
 } from '../telemetry/measured.ts'
 import { queueCounted } from '../telemetry/queue-events.ts'
+import { statusTold } from '../telemetry/service-events.ts'
 import { statusLine } from '../telemetry/status-line.ts'
 import type { Engine } from './world.ts'
 

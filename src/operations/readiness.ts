@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgainError, OutageError } from '../errors.ts'
 import { getAPIVersion } from '../hub/calls-lookup.ts'
 import type { Hub } from '../hub/hub.ts'
-import { statusTold, type Telemetry } from '../telemetry/events.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+import { statusTold } from '../telemetry/service-events.ts'
 
 const ASK_AGAIN_MS = 2_000
 

@@ -4,7 +4,12 @@ import { giveTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import type { Daemon } from '../staging/daemons.ts'
 import { noteReconciled } from '../staging/reconciled.ts'
-import { driftFound, reconcileFailed, reconcileFinished, reconcileStarted } from '../telemetry/events.ts'
+import {
+  driftFound,
+  reconcileFailed,
+  reconcileFinished,
+  reconcileStarted,
+} from '../telemetry/finding-events.ts'
 import { LIVE_MS } from './crew.ts'
 import { DailyTask } from './daily-task.ts'
 import { countOwned, keepTurns, type Missed, RECONCILE_TASK, tally } from './reconcile.ts'

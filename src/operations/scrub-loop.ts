@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asError, SafetyError, SyncError } from '../errors.ts'
 import type { Daemon } from '../staging/daemons.ts'
-import { scrubInterrupted } from '../telemetry/events.ts'
+import { scrubInterrupted } from '../telemetry/finding-events.ts'
 import { LIVE_MS, roll } from './scrub-roll.ts'
 import type { Engine, World } from './world.ts'
 

@@ -15,14 +15,14 @@ import {
   type ScrubberKind,
 } from '../reconcile/scrub-position.ts'
 import type { Daemon } from '../staging/daemons.ts'
+import type { Telemetry } from '../telemetry/events.ts'
 import {
   scrubFailed,
   scrubFound,
   scrubLooked,
   scrubPaced,
   scrubPassEnded,
-  type Telemetry,
-} from '../telemetry/events.ts'
+} from '../telemetry/finding-events.ts'
 import type { Engine } from './world.ts'
 
 /** A daemon may take so long for a change that a message just told of: before that it is no drift. */

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { KeyError, OutageError, SafetyError } from '../../src/errors.ts'
 import type { Key } from '../../src/model/key.ts'
 import * as events from '../../src/telemetry/events.ts'
+import * as finding from '../../src/telemetry/finding-events.ts'
 import { hubAnswered } from '../../src/telemetry/hub-events.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import * as measured from '../../src/telemetry/measured.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { queueCounted } from '../../src/telemetry/queue-events.ts'
+import * as service from '../../src/telemetry/service-events.ts'
 
 function world() {
   const lines: Record<string, unknown>[] = []
@@ -108,7 +110,7 @@ describe('no label', () => {
         events.keyFailed(telemetry, key, { error, attempts: n, parked: n % 2 === 0 })
         events.claimLost(telemetry, key)
         events.keyReturned(telemetry, key, new OutageError('hub', `CODE_${n}`, name))
-        events.driftFound(telemetry, {
+        finding.driftFound(telemetry, {
           key,
           kind: 'tag',
           subject: name,
@@ -117,7 +119,7 @@ describe('no label', () => {
           staging: null,
           state: 'drift',
         })
-        events.scrubFailed(telemetry, key, error)
+        finding.scrubFailed(telemetry, key, error)
       }
       events.busConnectionChanged(telemetry, {
         endpoint: `tcp://${name}`,
@@ -215,8 +217,8 @@ describe('an event', () => {
       methods: ['getBuild'],
       faults: [],
     })
-    events.catchUpStarted(telemetry)
-    events.catchUpFinished(telemetry, { cursor: 777, keys: 6, elapsedMs: 1 })
+    finding.catchUpStarted(telemetry)
+    finding.catchUpFinished(telemetry, { cursor: 777, keys: 6, elapsedMs: 1 })
     expect(await value('hub_requests_total{method="multiCall",outcome="ok"}')).toBe(1)
     expect(await value('hub_requests_total{method="getTag",outcome="ok"}')).toBe(1)
     expect(await value('hub_requests_total{method="getBuild",outcome="outage"}')).toBe(1)
@@ -289,14 +291,14 @@ describe('an event', () => {
 
   it('that stops all writing is an error and a metric', async () => {
     const { telemetry, value, lines } = world()
-    events.safetyStopped(telemetry, new SafetyError('HUB_WRONG', 'another hub'))
+    service.safetyStopped(telemetry, new SafetyError('HUB_WRONG', 'another hub'))
     expect(await value('writing_stopped')).toBe(1)
     expect(lines[0]).toMatchObject({ level: 'error', err: { code: 'HUB_WRONG' } })
   })
 
   it('of the start logs the configuration once and each caution', () => {
     const { telemetry, lines } = world()
-    events.serviceStarted(telemetry, { version: '1', config: { a: 1 }, cautions: ['no bus'] })
+    service.serviceStarted(telemetry, { version: '1', config: { a: 1 }, cautions: ['no bus'] })
     expect(lines.map(({ level }) => level)).toEqual(['info', 'warn'])
     expect(lines[0]).toMatchObject({ config: { a: 1 } })
   })
