@@ -1,6 +1,7 @@
 import { EXIT } from '../errors.ts'
 import type { CatchUpEnd, CatchUpNews, CatchUpOptions } from '../model/operations.ts'
 import { type CommonFlags, type Output, once, type Surroundings } from './commands.ts'
+import { failureLines, hasFailed, openText } from './open-keys.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 /**
@@ -28,9 +29,9 @@ export function catchUpCommand(
   })
 }
 
-function codeOf({ heldKeys, parkedKeys }: CatchUpEnd): number {
-  if (parkedKeys > 0) return EXIT.error
-  return heldKeys > 0 ? EXIT.held : EXIT.ok
+function codeOf(end: CatchUpEnd): number {
+  if (hasFailed(end)) return EXIT.error
+  return end.heldKeys > 0 ? EXIT.held : EXIT.ok
 }
 
 class JsonLines {
@@ -75,9 +76,9 @@ class CatchUpBar {
 }
 
 /** The last line, for people. */
-function endText({ cursor, rows, keys, heldKeys, parkedKeys, daemons }: CatchUpEnd): string {
+function endText(end: CatchUpEnd): string {
+  const { cursor, rows, keys, daemons } = end
   const who = daemons && keys > 0 ? ' by the daemon' : ''
   const found = keys === 0 ? 'nothing new' : `${keys} keys${who}`
-  const ends = heldKeys + parkedKeys > 0 ? `; ${heldKeys} ended held, ${parkedKeys} parked` : ''
-  return `caught up with prod's event ${cursor}: ${found} in ${rows} rows${ends}\n`
+  return `caught up with prod's event ${cursor}: ${found} in ${rows} rows${openText(end, '')}\n${failureLines(end)}`
 }

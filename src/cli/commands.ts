@@ -10,6 +10,7 @@ import type { Telemetry } from '../telemetry/events.ts'
 import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { paintFor } from './colour.ts'
+import { hasFailed } from './open-keys.ts'
 import { checkLine, initText, syncedLine } from './render.ts'
 import { DriftText, driftJson, reportText } from './render-drift.ts'
 import { statusText } from './render-status.ts'
@@ -135,9 +136,10 @@ export function accountOf({ env }: Surroundings): string {
   return env.SUDO_USER ?? userInfo().username
 }
 
-function reconcileCode({ differences, heldKeys, parkedKeys }: ReconcileReport, dryRun: boolean): number {
+function reconcileCode(report: ReconcileReport, dryRun: boolean): number {
+  const { differences, heldKeys } = report
   const { drift, queued, parked, held } = differences
-  if (dryRun ? parked > 0 && drift + queued + held === 0 : parkedKeys > 0) return EXIT.error
+  if (dryRun ? parked > 0 && drift + queued + held === 0 : hasFailed(report)) return EXIT.error
   if (dryRun ? held > 0 : heldKeys > 0) return EXIT.held
   return drift + queued + parked > 0 ? EXIT.drift : EXIT.ok
 }

@@ -54,7 +54,8 @@ export const CATCH_UP_HELP = `
 Beside a daemon, what is found is marked and the daemon makes it equal; without one, this command does. It ends when that is done.
 On a terminal a bar; elsewhere a JSON object a line:
   {"kind":"finding", "source", "done", "of", "rows", "keys"}   {"kind":"converging", "left", "keys"}
-  {"kind":"end", "cursor", "rows", "keys", "daemons", "heldKeys", "parkedKeys"}`
+  {"kind":"end", "cursor", "rows", "keys", "daemons", "heldKeys", "parkedKeys", "failingKeys", "failures"}
+A key that fails again and again is not waited for: it is named at the end, stays in the queue, and is tried again.`
 
 /** What `clashes resolve` means. */
 export const RESOLVE_HELP = `

@@ -3,6 +3,7 @@ import { formatKey } from '../model/key.ts'
 import type { ReconcileReport } from '../model/operations.ts'
 import { printable } from '../model/printable.ts'
 import { maskText } from '../model/secret.ts'
+import { failureLines, openText } from './open-keys.ts'
 
 /** Differences that are shown of each kind in each tag, tags that are shown, and characters of a side; the rest is counted. */
 const SHOWN_OF_KIND = 10
@@ -53,14 +54,15 @@ export class DriftText {
 }
 
 /** The last line, for people. */
-export function reportText({ tags, builds, differences, heldKeys, parkedKeys }: ReconcileReport): string {
+export function reportText(report: ReconcileReport): string {
+  const { tags, builds, differences } = report
   const { drift, queued, parked, held } = differences
   const found = [`${drift} new`, `${queued} known already`, `${parked} parked`, `${held} held`].join(', ')
-  const ends = heldKeys + parkedKeys > 0 ? `; of the keys ${heldKeys} ended held, ${parkedKeys} parked` : ''
+  const ends = openText(report, 'of the keys ')
   const total = drift + queued + parked + held
   return total === 0
     ? `no difference in ${tags} tags with ${builds} taggings\n`
-    : `${total} differences (${found}) in ${tags} tags with ${builds} taggings${ends}\n`
+    : `${total} differences (${found}) in ${tags} tags with ${builds} taggings${ends}\n${failureLines(report)}`
 }
 
 function lineOf({ subject, prod, staging, state }: Drift): string {

@@ -2,6 +2,7 @@ import { EXIT } from '../errors.ts'
 import type { Drift } from '../model/drift.ts'
 import type { ScrubReport } from '../model/scrub.ts'
 import { type CommonFlags, once, type Surroundings } from './commands.ts'
+import { hasFailed } from './open-keys.ts'
 import { ProgressBar } from './progress-bar.ts'
 import { DriftText, driftJson } from './render-drift.ts'
 import { scrubText } from './render-scrub.ts'
@@ -44,8 +45,9 @@ export function scrubCommand(around: Surroundings, flags: ScrubFlags): Promise<n
   })
 }
 
-function scrubCode({ failed, differences, heldKeys, parkedKeys }: ScrubReport): number {
-  if (failed + parkedKeys > 0) return EXIT.error
+function scrubCode(report: ScrubReport): number {
+  const { failed, differences, heldKeys } = report
+  if (failed > 0 || hasFailed(report)) return EXIT.error
   if (heldKeys > 0) return EXIT.held
   return differences.drift + differences.queued + differences.parked > 0 ? EXIT.drift : EXIT.ok
 }

@@ -1,5 +1,6 @@
 import type { Drift } from './drift.ts'
 import type { Key } from './key.ts'
+import type { OpenKeys } from './open-keys.ts'
 import type { ScrubNews, ScrubOptions } from './scrub.ts'
 import type { SeedNews, SeedOptions } from './seed.ts'
 import type { ClashesReport, ShownAudit, ShownDecision, ShownParked, StatusReport } from './status.ts'
@@ -65,15 +66,12 @@ export type ReconcileNews =
   | { readonly kind: 'difference'; readonly drift: Drift }
   | { readonly kind: 'end'; readonly report: ReconcileReport }
 
-export interface ReconcileReport {
+export interface ReconcileReport extends OpenKeys {
   /** what was compared */
   readonly tags: number
   readonly builds: number
   /** differences by state */
   readonly differences: Readonly<Record<Drift['state'], number>>
-  /** of the keys that were marked: those that ended held, and parked; 0 in a dry run */
-  readonly heldKeys: number
-  readonly parkedKeys: number
 }
 
 export interface EventOptions {
@@ -119,14 +117,11 @@ export type CatchUpNews =
   | { readonly kind: 'converging'; readonly left: number; readonly keys: number }
   | { readonly kind: 'end'; readonly report: CatchUpEnd }
 
-export interface CatchUpEnd {
+export interface CatchUpEnd extends OpenKeys {
   /** prod's event up to which its history was read */
   readonly cursor: number
   readonly rows: number
   readonly keys: number
-  /** of those keys: that ended held, and parked */
-  readonly heldKeys: number
-  readonly parkedKeys: number
   /** whether daemons did the work */
   readonly daemons: boolean
 }

@@ -1,4 +1,5 @@
 import type { Drift } from './drift.ts'
+import type { OpenKeys } from './open-keys.ts'
 
 export interface ScrubOptions {
   /** go through every build once, as fast as prod's hub is allowed to be asked, and end; false: go on at the planned rate */
@@ -13,16 +14,13 @@ export type ScrubNews =
   | { readonly kind: 'progress'; readonly done: number; readonly total: number }
   | { readonly kind: 'end'; readonly report: ScrubReport }
 
-export interface ScrubReport {
+export interface ScrubReport extends OpenKeys {
   /** builds that were looked at */
   readonly builds: number
   /** of those: could not be read or judged; their keys were marked, and show why */
   readonly failed: number
   /** differences by state */
   readonly differences: Readonly<Record<Drift['state'], number>>
-  /** of the keys that were marked: those that ended held, and parked */
-  readonly heldKeys: number
-  readonly parkedKeys: number
 }
 
 /** The rolling pass, as `status` shows it. Times are ISO 8601. */

@@ -1,6 +1,7 @@
 import { SOURCES } from '../catchup/catch-up.ts'
 import { goBack } from '../catchup/restored.ts'
 import type { CatchUpNews, CatchUpOptions } from '../model/operations.ts'
+import { patiently } from '../reconcile/patience.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
 import { Crew } from './crew.ts'
 import { News } from './news.ts'
@@ -35,14 +36,17 @@ export async function* runCatchUp(
       const news = new News<CatchUpNews>()
       const done = news.until(async () => {
         let sources = 0
-        const report = await catchUp.run(signal, {
-          ...(since === undefined ? {} : { since }),
-          onMarked: (keys) => crew.follow(keys),
-          onProgress: ({ source, rows, keys }) => {
-            sources = Math.max(sources, SOURCES.indexOf(source) + 1)
-            news.tell({ kind: 'finding', source, done: sources, of: SOURCES.length, rows, keys })
-          },
-        })
+        const report = await patiently(signal, (progressed) =>
+          catchUp.run(signal, {
+            ...(since === undefined ? {} : { since }),
+            onTurn: progressed,
+            onMarked: (keys) => crew.follow(keys),
+            onProgress: ({ source, rows, keys }) => {
+              sources = Math.max(sources, SOURCES.indexOf(source) + 1)
+              news.tell({ kind: 'finding', source, done: sources, of: SOURCES.length, rows, keys })
+            },
+          }),
+        )
         await crew.finish((left) => news.tell({ kind: 'converging', left, keys: report.keys }))
         return report
       })

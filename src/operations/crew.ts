@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Converged } from '../converge/deps.ts'
 import { StopError } from '../errors.ts'
 import { formatKey, type Key } from '../model/key.ts'
+import type { OpenKeys } from '../model/open-keys.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, listDaemons } from '../staging/daemons.ts'
-import { refuseOutage } from './sync.ts'
+import { isStuck, readFailing } from './failing.ts'
+import { refuseOutage } from './outage.ts'
 import type { Engine } from './world.ts'
 
 /** Between two looks at the queue. */
@@ -20,12 +22,6 @@ export interface CrewOptions {
   readonly what?: string
   /** runs beside, until its signal */
   readonly beside?: (signal: AbortSignal) => Promise<void>
-}
-
-/** How marked keys ended, as far as they did not end well. */
-export interface Ends {
-  readonly heldKeys: number
-  readonly parkedKeys: number
 }
 
 /** Who sees marked keys through: a worker of this process, unless a daemon runs. */
@@ -84,8 +80,8 @@ export class Crew {
   }
 
   /**
-   * Until what was marked, and what that marked in its turn, has left the queue or is parked. `onLook` gets the sweeps that are
-   * left, where somebody wants to know.
+   * Until what was marked, and what that marked in its turn, has left the queue, is parked, or only fails again and again. `onLook`
+   * gets the sweeps that are left, where somebody wants to know.
    */
   async finish(onLook?: (left: number) => void): Promise<void> {
     if (this.#marked.size === 0) return
@@ -94,7 +90,7 @@ export class Crew {
       if (look % LOOKS_FOR_DAEMONS === 0) await this.#replaceDaemons()
       const left = await this.#countLeft(onLook === undefined ? 1 : 1_000_000)
       onLook?.(left)
-      if (left === 0) return
+      if (left === 0 || (await this.#isStuck())) return
       await delay(POLL_MS, undefined, { signal: this.#signal }).catch(() => {})
     }
   }
@@ -104,16 +100,23 @@ export class Crew {
     await Promise.all(this.#running)
   }
 
-  async ends(): Promise<Ends> {
-    const rows = await this.#engine.database.query<{ key: string; parked: boolean; held: boolean }>(
-      'crew.ends',
-      `select k.key, exists (select 1 from staging_sync.queue q where q.key = k.key and q.parked_at is not null) as parked,
-              exists (select 1 from staging_sync.clash c where c.key = k.key and c.state = 'held' and c.resolved_at is null) as held
-         from unnest($1::text[]) as k(key)`,
-      [[...this.#marked]],
+  /** How marked keys ended, as far as they did not end well. */
+  async ends(): Promise<OpenKeys> {
+    const { database } = this.#engine
+    const keys = [...this.#marked]
+    const rows = await database.query<{ key: string }>(
+      'crew.held',
+      `select c.key from staging_sync.clash c where c.key = any($1::text[]) and c.state = 'held' and c.resolved_at is null`,
+      [keys],
     )
-    for (const { key, held } of rows) if (held) this.#held.add(key)
-    return { heldKeys: this.#held.size, parkedKeys: rows.filter(({ parked }) => parked).length }
+    for (const { key } of rows) this.#held.add(key)
+    return { heldKeys: this.#held.size, ...(await readFailing(database, keys)) }
+  }
+
+  async #isStuck(): Promise<boolean> {
+    const { database } = this.#engine
+    if (!(await isStuck(database, 'sweep', null))) return false
+    return isStuck(database, 'live', [...this.#marked])
   }
 
   async #countLeft(most: number): Promise<number> {

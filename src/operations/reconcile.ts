@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
 import type { Drift, DriftKind } from '../model/drift.ts'
-import type { ReconcileNews, ReconcileOptions, ReconcileReport } from '../model/operations.ts'
+import type { OpenKeys } from '../model/open-keys.ts'
+import type { ReconcileNews, ReconcileOptions } from '../model/operations.ts'
 import { giveTurn, keepTurn, takeTurn } from '../reconcile/only-one.ts'
 import type { Walked } from '../reconcile/reconcile.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
@@ -53,14 +54,14 @@ export async function* runReconcile(
   const counts: Counts = { drift: 0, queued: 0, parked: 0, held: 0 }
   const missed: Missed = {}
   const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0 }, walked)
-  const report = (ends: Pick<ReconcileReport, 'heldKeys' | 'parkedKeys'>): ReconcileNews => ({
+  const report = (ends: OpenKeys): ReconcileNews => ({
     kind: 'end',
     report: { ...walked, differences: counts, ...ends },
   })
 
   if (options.dryRun) {
     for await (const drifts of walk) yield* told(drifts, counts)
-    yield report({ heldKeys: 0, parkedKeys: 0 })
+    yield report({ heldKeys: 0, parkedKeys: 0, failingKeys: 0, failures: [] })
     return
   }
   await refuseUnsafeStorage(world)

@@ -2,20 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { around } from '../converge/around.ts'
 import type { Converged, Convergers } from '../converge/deps.ts'
 import { resolveLookup } from '../converge/lookup.ts'
-import { OutageError } from '../errors.ts'
 import { formatKey, type Key } from '../model/key.ts'
 import type { SyncedKey } from '../model/operations.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons, listDaemons } from '../staging/daemons.ts'
+import { isStuck, readFailing } from './failing.ts'
+import { refuseOutage } from './outage.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import { startWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
 
 /** Between two looks at the queue for keys that another daemon works on. */
 const POLL_MS = 50
-
-/** An outage of so long ends the command. */
-const OUTAGE_MS = 15_000
 
 interface Followed {
   /** as it was typed */
@@ -97,11 +95,11 @@ async function* syncKeys(
       for (const item of [...left]) {
         const text = formatKey(item.key)
         const state = states.get(text)
-        if (state !== undefined && state.parkedReason === null) continue
-        // It has left the queue with its commit; how it ended is said a moment later.
-        if (state === undefined && under.has(text)) continue
+        const open = state === undefined ? null : await openEnd(engine, text, state)
+        // It is under way, or has left the queue with its commit: how it ended is said a moment later.
+        if (state === undefined ? under.has(text) : open === null) continue
         left.delete(item)
-        yield report(item, ended.get(text), state?.parkedReason ?? null)
+        yield report(item, ended.get(text), open)
       }
       if (left.size > 0) await delay(POLL_MS, undefined, { signal }).catch(() => {})
     }
@@ -117,24 +115,10 @@ async function* syncKeys(
   if (failure !== null) throw failure
 }
 
-/** A person waits: an outage that lasts ends the command, with the exit code of the part. The keys stay marked. */
-export function refuseOutage(engine: Engine): void {
-  for (const breaker of engine.breakers) {
-    const { openForMs, part, lastCode } = breaker.state()
-    if (openForMs > OUTAGE_MS) {
-      throw new OutageError(
-        part,
-        lastCode ?? 'OUTAGE',
-        `${part} is down for ${Math.round(openForMs / 1000)} seconds`,
-      )
-    }
-  }
-}
-
-function report(item: Followed, converged: Converged | undefined, parkedReason: string | null): SyncedKey {
+function report(item: Followed, converged: Converged | undefined, open: OpenEnd | null): SyncedKey {
   const elapsedMs = performance.now() - item.startedMs
   const key = item.key
-  if (parkedReason !== null) return { key, outcome: 'parked', reason: parkedReason, rows: 0, elapsedMs }
+  if (open !== null) return { key, ...open, rows: 0, elapsedMs }
   // Ended by another daemon in one round that we did not see: what it wrote is in its log.
   if (converged === undefined) return { key, outcome: 'unchanged', reason: null, rows: 0, elapsedMs }
   const { outcome } = converged
@@ -172,18 +156,34 @@ function recording(
 }
 
 interface QueueState {
-  /** null: not parked */
-  readonly parkedReason: string | null
+  readonly parked: boolean
+  readonly code: string
+  readonly reason: string
 }
 
 async function readStates(engine: Engine, keys: readonly string[]): Promise<Map<string, QueueState>> {
-  const rows = await engine.database.query<{ key: string; parked: boolean; code: string; reason: string }>(
+  const rows = await engine.database.query<QueueState & { key: string }>(
     'sync.states',
     `select key, parked_at is not null as parked, coalesce(last_code, '') as code, coalesce(last_error, '') as reason
        from staging_sync.queue where key = any($1::text[])`,
     [keys],
   )
-  return new Map(
-    rows.map((row) => [row.key, { parkedReason: row.parked ? `${row.code}: ${row.reason}` : null }]),
-  )
+  return new Map(rows.map(({ key, ...state }) => [key, state]))
+}
+
+/** How a key that is still in the queue ends for whoever waits for it. */
+type OpenEnd = Pick<SyncedKey, 'outcome' | 'reason'>
+
+/** null: it goes on. One that fails again and again is tried on by whoever works on the queue then, and not waited for. */
+async function openEnd(engine: Engine, key: string, state: QueueState): Promise<OpenEnd | null> {
+  if (state.parked) return { outcome: 'parked', reason: `${state.code}: ${state.reason}` }
+  if (!(await isStuck(engine.database, 'live', [key]))) return null
+  const { failures } = await readFailing(engine.database, [key])
+  // Somebody looks at it once more later: it is not over, and nothing failed.
+  if (failures.length === 0) return null
+  const own = failures.find((one) => one.key === key)
+  if (own !== undefined)
+    return { outcome: 'failed', reason: `${own.code}: ${own.reason}; it will be tried again` }
+  const causes = failures.map((one) => `${one.key} (${one.code}: ${one.reason})`)
+  return { outcome: 'waiting', reason: `waits for ${causes.join(', ')}` }
 }

@@ -13,6 +13,7 @@ describe('catch-up', () => {
     ['', 0],
     ['held', 4],
     ['parked', 1],
+    ['failing', 1],
   ])('that ends %s exits with %i', async (script, code) => {
     expect((await scripted(['catch-up'], script)).code).toBe(code)
   })
@@ -25,7 +26,14 @@ describe('catch-up', () => {
     const { stdout } = await scripted(['catch-up'], 'parked', true)
     expect(stdout).toContain('\r[##----------------------] reading history: 500 rows, 12 keys')
     expect(stdout.split('\r').at(-1)).toBe(
-      "caught up with prod's event 777: 12 keys by the daemon in 500 rows; 0 ended held, 1 parked\n",
+      "caught up with prod's event 777: 12 keys by the daemon in 500 rows; 0 ended held, 1 parked\n  parked  build/0  HUB_FAULT: no\\u001b[2J https://a:***@b/\n",
+    )
+  })
+
+  it('names what fails again and again', async () => {
+    const { stdout } = await scripted(['catch-up'], 'failing', true)
+    expect(stdout).toMatch(
+      /0 ended held, 0 parked, 1 fail and will be tried again\n {2}failing {2}tag\/0 {2}HUB_FAULT: no/,
     )
   })
 

@@ -2,6 +2,7 @@ import { runProgram } from '../../src/cli/program.ts'
 import { OutageError, SafetyError } from '../../src/errors.ts'
 import type { Drift } from '../../src/model/drift.ts'
 import { formatKey } from '../../src/model/key.ts'
+import type { OpenKeys } from '../../src/model/open-keys.ts'
 import type { Operations, SyncedKey } from '../../src/model/operations.ts'
 import { AT, quietBut } from '../support/quiet-status.ts'
 
@@ -127,9 +128,7 @@ export function scriptedOperations(script: string): Operations {
         differences[state] += 1
         yield { kind: 'difference', drift: drift(state, i) }
       }
-      const ends = dryRun
-        ? { heldKeys: 0, parkedKeys: 0 }
-        : { heldKeys: differences.held, parkedKeys: differences.parked }
+      const ends = dryRun ? openKeys({ held: 0, parked: 0 }) : openKeys(differences)
       yield { kind: 'end', report: { tags: 2, builds: 5, differences, ...ends } }
     },
     async *scrub() {
@@ -140,15 +139,19 @@ export function scriptedOperations(script: string): Operations {
         yield { kind: 'difference', drift: drift(state, i) }
         yield { kind: 'progress', done: i, total: states.length }
       }
-      const ends = { heldKeys: differences.held, parkedKeys: differences.parked }
+      const ends = openKeys(differences)
       yield { kind: 'end', report: { builds: 5, failed: 0, differences, ...ends } }
     },
     async *catchUp({ since, prodRestored }) {
       yield { kind: 'finding', source: 'history', done: 1, of: 11, rows: 500, keys: 12 }
       yield { kind: 'converging', left: 6, keys: 12 }
-      const [heldKeys, parkedKeys] = [script === 'held' ? 1 : 0, script === 'parked' ? 1 : 0]
+      const ends = openKeys({
+        held: script === 'held' ? 1 : 0,
+        parked: script === 'parked' ? 1 : 0,
+        failing: script === 'failing' ? 1 : 0,
+      })
       const cursor = prodRestored === true ? -1 : typeof since === 'number' ? since : 777
-      yield { kind: 'end', report: { cursor, rows: 500, keys: 12, heldKeys, parkedKeys, daemons: true } }
+      yield { kind: 'end', report: { cursor, rows: 500, keys: 12, ...ends, daemons: true } }
     },
     async event({ event, tag }) {
       const here = { prodEvent: event, stagingEvent: 1_000_000_000 + event }
@@ -247,4 +250,20 @@ export function scriptedOperations(script: string): Operations {
       process.stderr.write('destroyed\n')
     },
   }
+}
+
+function openKeys({
+  held,
+  parked,
+  failing = 0,
+}: {
+  held: number
+  parked: number
+  failing?: number
+}): OpenKeys {
+  const failures = [
+    ...Array.from({ length: parked }, (_, i) => ({ key: `build/${i}`, parked: true })),
+    ...Array.from({ length: failing }, (_, i) => ({ key: `tag/${i}`, parked: false })),
+  ].map((one) => ({ ...one, code: 'HUB_FAULT', reason: 'no\u001b[2J https://a:hunter2@b/' }))
+  return { heldKeys: held, parkedKeys: parked, failingKeys: failing, failures }
 }
