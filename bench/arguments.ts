@@ -10,6 +10,8 @@ const PARTS = [
   'latency',
   'burst',
   'reconcile',
+  'reconcile-large',
+  'catch-up',
   'keys',
   'rates',
   'naive',
@@ -17,7 +19,16 @@ const PARTS = [
   'drift-large',
 ] as const
 /** They take long, and make worlds of their own: only when they are named. */
-const ALONE: readonly Part[] = ['reconcile', 'keys', 'rates', 'naive', 'drift', 'drift-large']
+const ALONE: readonly Part[] = [
+  'reconcile',
+  'reconcile-large',
+  'catch-up',
+  'keys',
+  'rates',
+  'naive',
+  'drift',
+  'drift-large',
+]
 type Part = (typeof PARTS)[number]
 
 export interface Arguments {
@@ -32,6 +43,8 @@ export interface Arguments {
   readonly profileDir: string | null
   /** Where the results go. */
   readonly output: string
+  /** Where the content of large Kojis is kept for the next run; undefined: it is made anew. */
+  readonly keep: string | undefined
 }
 
 export const USAGE = `npm run bench [-- OPTION...]
@@ -44,6 +57,7 @@ export const USAGE = `npm run bench [-- OPTION...]
   --samples N       messages of the latency measurement (1000)
   --messages N      messages of the burst (20000)
   --profile DIR     CPU profiles of the daemon
+  --keep DIR        keeps the content of large Kojis (reconcile, catch-up) there for the next run
   --output FILE     (bench/results.json)
 `
 
@@ -58,6 +72,7 @@ export function readArguments(argv: readonly string[], defaultOutput: string): A
       messages: { type: 'string', default: '20000' },
       runs: { type: 'string', default: '1' },
       profile: { type: 'string' },
+      keep: { type: 'string' },
       output: { type: 'string', default: defaultOutput },
       help: { type: 'boolean', default: false },
     },
@@ -77,6 +92,7 @@ export function readArguments(argv: readonly string[], defaultOutput: string): A
     runs: count('runs', values.runs, 1),
     profileDir: values.profile ?? null,
     output: values.output,
+    keep: values.keep,
   }
 }
 

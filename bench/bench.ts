@@ -5,6 +5,7 @@ import { type Arguments, readArguments, USAGE } from './arguments.ts'
 import { measureBesideNaive } from './beside-naive.ts'
 import { measureBurst } from './burst.ts'
 import { measureCalls } from './calls.ts'
+import { measureCatchUp } from './catch-up-measure.ts'
 import { measureCopy } from './copy.ts'
 import { startDaemon } from './daemon.ts'
 import { measureDecoder } from './decoder.ts'
@@ -29,8 +30,13 @@ async function measure(args: Arguments): Promise<Result[]> {
   if (has('copy')) results.push(...(await measureCopy()), ...(await measurePlacing()))
   if (has('reconcile'))
     results.push(
-      ...(await measureReconcile({ builds: 20_000, snapshotBuilds: 2_000, profileDir: args.profileDir })),
+      ...(await measureReconcile({ ...args, builds: 20_000, beside: null, parts: ['empty', 'snapshot'] })),
     )
+  if (has('reconcile-large'))
+    results.push(
+      ...(await measureReconcile({ ...args, builds: 200_000, beside: 20_000, parts: ['empty', 'snapshot'] })),
+    )
+  if (has('catch-up')) results.push(...(await measureCatchUp({ ...args, builds: 20_000, rows: 100_000 })))
   if (has('keys')) results.push(...(await measureManyKeys()))
   if (has('rates')) results.push(...(await measureRates(args)))
   if (has('naive')) results.push(...(await measureBesideNaive(args)))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
-/** A script of ours as a process of its own, under tsx. Its last output is kept for error messages. */
+/** A script of ours as a process of its own, under tsx where it is not built. Its last output is kept for error messages. */
 export class Child {
   readonly #process: ChildProcess
   readonly #name: string
@@ -13,7 +13,8 @@ export class Child {
 
   constructor(script: string, argv: readonly string[], nodeFlags: readonly string[] = []) {
     this.#name = script
-    this.#process = spawn(process.execPath, [...nodeFlags, '--import', 'tsx', script, ...argv], {
+    const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : []
+    this.#process = spawn(process.execPath, [...nodeFlags, ...loader, script, ...argv], {
       cwd: root,
       stdio: ['pipe', 'pipe', 'pipe'],
     })

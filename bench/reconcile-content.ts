@@ -21,10 +21,14 @@ const BUILDS_PER_PACKAGE = 10
  */
 export async function makeBulk(
   databaseUrl: string,
-  options: { readonly builds: number; readonly topdir: string | null },
+  options: {
+    readonly builds: number
+    readonly topdir: string | null
+    /** the checksums of each signed copy are cached, too, and all of it is a month old */
+    readonly whole?: boolean
+  },
 ): Promise<Bulk> {
-  const packages = Math.ceil(options.builds / BUILDS_PER_PACKAGE)
-  const tags = Array.from({ length: TAGS }, (_, i) => `bulk-tag-${String(i).padStart(2, '0')}`)
+  const { packages, tags } = bulkOf(options.builds)
   const world = await openWorld({ databaseUrl })
   const [first = ''] = tags
   for (const tag of tags)
@@ -40,9 +44,11 @@ export async function makeBulk(
       [TYPES, []],
       [RPMS, [RPMS_PER_BUILD]],
       [SIGNATURES, []],
+      ...(options.whole === true ? ([[CHECKSUMS, []]] as const) : []),
       [LISTS, []],
       [OWNERS, []],
       [TAGGINGS, [TAGS]],
+      ...(options.whole === true ? [[AGED_EVENTS, []] as const, [AGED_BUILDS, []] as const] : []),
     ] as const) {
       await client.query(text, [...values])
     }
@@ -60,7 +66,13 @@ export async function makeBulk(
       await mkdir(join(options.topdir, 'packages', name, version, '1.fc43'), { recursive: true })
     }
   }
-  return { builds: options.builds, packages, tags, rpms: options.builds * RPMS_PER_BUILD }
+  return bulkOf(options.builds)
+}
+
+/** What `makeBulk` makes of so many builds. */
+export function bulkOf(builds: number): Bulk {
+  const tags = Array.from({ length: TAGS }, (_, i) => `bulk-tag-${String(i).padStart(2, '0')}`)
+  return { builds, packages: Math.ceil(builds / BUILDS_PER_PACKAGE), tags, rpms: builds * RPMS_PER_BUILD }
 }
 
 const ADMIN = `(select id from users where name = 'admin')`
@@ -80,6 +92,10 @@ const RPMS = `insert into rpminfo (build_id, name, version, release, arch, exter
          case n when 1 then 'src' when 8 then 'noarch' else 'x86_64' end, 0, md5(b.id || ' ' || n), 1000 + n, 1700000000 + b.id, false
     from build b join package p on p.id = b.pkg_id, generate_series(1, $1::int) n where ${OURS}`
 const SIGNATURES = `insert into rpmsigs (rpm_id, sigkey, sighash) select id, 'b01cbeef', md5('sig ' || id) from rpminfo where name like 'bulk-pkg-%'`
+// kojihub's checksum types: md5 is 0, sha256 is 2; a checksum is unique.
+const CHECKSUMS = `insert into rpm_checksum (rpm_id, sigkey, checksum, checksum_type)
+  select s.rpm_id, s.sigkey, case t.type when 0 then md5('sum ' || s.rpm_id) else encode(sha256(('sum ' || s.rpm_id)::bytea), 'hex') end, t.type
+    from rpmsigs s join rpminfo r on r.id = s.rpm_id, (values (0), (2)) t(type) where r.name like 'bulk-pkg-%'`
 const LISTS = `insert into tag_packages (package_id, tag_id, blocked, create_event, creator_id)
   select p.id, t.id, false, get_event(), ${ADMIN} from package p, tag t where ${OURS} and t.name = 'bulk-tag-00'
   union all select p.id, t.id, false, get_event(), ${ADMIN} from package p, tag t where ${OURS} and t.name like 'bulk-tag-%' and t.name <> 'bulk-tag-00'`
@@ -91,3 +107,6 @@ const TAGGINGS = `insert into tag_listing (build_id, tag_id, create_event, creat
     join (select id, row_number() over (order by name) - 1 as n from tag where name like 'bulk-tag-%') t
       on t.n in (b.n % $1::int, (b.n * 7 + 5) % $1::int)
    order by b.id`
+// An event every ten seconds, the last one a month ago.
+const AGED_EVENTS = `update events set time = now() - interval '30 days' - ((select max(id) from events) - id) * interval '10 seconds'`
+const AGED_BUILDS = `update build set start_time = start_time - interval '30 days', completion_time = completion_time - interval '30 days'`
