@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { type BuildPlace, buildDir, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
-import { isErrno } from './errno.ts'
+import { errnoOf } from './errno.ts'
 import type { LinkTexts } from './links.ts'
 import type { PlacedBuild } from './placement.ts'
 import { prodPlace, stagingPlace } from './spots.ts'
@@ -149,7 +149,7 @@ function openOrUndefined(path: string): number | undefined {
   try {
     return openSync(path, OPEN)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }
@@ -158,7 +158,7 @@ function linkAt(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }
