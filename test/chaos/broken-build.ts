@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { buildProgram } from '../e2e/program.ts'
+import { buildProgram, type Program } from '../e2e/program.ts'
 import type { Build } from './mortal.ts'
 
 /** A mistake that somebody could make: what chaos must find. */
@@ -17,7 +17,7 @@ export interface Mutant {
 }
 
 /** The program as it is shipped, but for one mistake; in a directory of its own. */
-export async function brokenBuild({ file, from, to }: Mutant): Promise<Build & { remove(): Promise<void> }> {
+export async function brokenBuild({ file, from, to }: Mutant): Promise<Build & Program> {
   const program = await buildProgram()
   const path = join(program.directory, file.replace(/\.ts$/, '.js'))
   const text = await readFile(path, 'utf8')
@@ -29,5 +29,5 @@ export async function brokenBuild({ file, from, to }: Mutant): Promise<Build & {
   const load = (name: string) => import(pathToFileURL(join(program.directory, name)).href)
   const { createOperations } = (await load('context.js')) as Pick<Build, 'createOperations'>
   const { StopError } = (await load('errors.js')) as Pick<Build, 'StopError'>
-  return { createOperations, StopError, remove: () => program.remove() }
+  return { createOperations, StopError, ...program }
 }

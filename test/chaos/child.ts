@@ -7,6 +7,9 @@ import type { Living } from './living.ts'
 /** Exit codes that are an outage's, or its end in order (docs/operations.md): whoever starts daemons starts it again. */
 const EXPECTED = [0, 3, 4, 10, 11, 12, 13]
 
+/** A race was lost, or a statement cut off, before there was a key to count it against: it says so, and may be started again. */
+const LOST_RACE = /^error DATABASE_(?:RACE|TIMEOUT):/m
+
 /** The built program in a process of its own, which dies by SIGKILL. */
 export class Child implements Living {
   readonly log = new LogLines()
@@ -31,7 +34,12 @@ export class Child implements Living {
       this.#child.on('close', (code, signal) => {
         this.log.end()
         if (signal === 'SIGKILL') this.#dying = true
-        const isExpected = signal === 'SIGKILL' || (code !== null && EXPECTED.includes(code))
+        const isExpected =
+          signal === 'SIGKILL' ||
+          // Told to stop before it had read a line of itself.
+          (signal === 'SIGTERM' && this.log.all.length === 0) ||
+          (code === 1 && LOST_RACE.test(stderr)) ||
+          (code !== null && EXPECTED.includes(code))
         resolve(
           isExpected ? null : new Error(`${command} ended with ${code ?? signal}: ${stderr.slice(-2000)}`),
         )

@@ -59,6 +59,7 @@ export class DatabaseFaults {
     this.url = way.url
     this.#owner = new pg.Pool({ connectionString: stagingUrl, max: 1 })
     this.#owner.on('error', () => {})
+    this.#owner.on('connect', (client) => client.on('error', () => {}))
   }
 
   /** All connections of ours end, whatever they are at. */

@@ -130,6 +130,7 @@ async function build(
   const stagingHub = kept(await startHub({ databaseUrl: stagingUrl }))
   const staging = new pg.Pool({ connectionString: stagingUrl, max: 2 })
   staging.on('error', () => {})
+  staging.on('connect', (client) => client.on('error', () => {}))
   closers.push(() => staging.end())
   const file = join(root, 'config.toml')
   await writeFile(

@@ -46,6 +46,9 @@ export function hubPool(databaseUrl: string): pg.Pool {
   pool.on('error', () => {
     // A test may stop the database; the next request notices.
   })
+  pool.on('connect', (client) => {
+    client.on('error', () => {})
+  })
   return pool
 }
 

@@ -72,6 +72,10 @@ export async function openWorld(options: WorldOptions): Promise<ProdWorld> {
   pool.on('error', () => {
     // A test may stop the database.
   })
+  pool.on('connect', (client) => {
+    // Also while a transaction of somebody's is open; its next statement tells.
+    client.on('error', () => {})
+  })
   const columns = await readColumns(pool)
   const tree = options.topdir === undefined ? undefined : new BuildTree(options.topdir)
   const userId = await actingUser(pool, options.user ?? 'admin')
