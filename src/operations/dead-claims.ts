@@ -15,9 +15,7 @@ export async function endDeadClaims(sql: Sql, daemon: Pick<Daemon, 'host' | 'pid
     .map(({ holder }) => holder)
     .filter((holder) => {
       const pid = Number(holder.slice(prefix.length))
-      return (
-        holder.startsWith(prefix) && Number.isSafeInteger(pid) && isDead(daemon, { host: daemon.host, pid })
-      )
+      return holder.startsWith(prefix) && Number.isSafeInteger(pid) && (pid === daemon.pid || !isAlive(pid))
     })
   await sql.query(
     'run.end-claims',
@@ -44,12 +42,9 @@ export async function endOrphanClaims(sql: Sql): Promise<void> {
   )
 }
 
-/** Whether a daemon that was started before `we` were ran on our host, and is no more. */
-export function isDead(
-  we: Pick<Daemon, 'host' | 'pid'>,
-  { host, pid }: Pick<Daemon, 'host' | 'pid'>,
-): boolean {
-  return host === we.host && (pid === we.pid || !isAlive(pid))
+/** Whether that daemon ran on our host and is no more. */
+export function isDead(we: Pick<Daemon, 'host'>, { host, pid }: Pick<Daemon, 'host' | 'pid'>): boolean {
+  return host === we.host && !isAlive(pid)
 }
 
 function isAlive(pid: number): boolean {
