@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { SyncError } from '../errors.ts'
 import { verdictOf } from '../model/verdict.ts'
+import type { StorageCheck } from '../storage/check.ts'
 import type { PageData, ReadyCheck } from '../telemetry/page/data.ts'
 import { renderPage } from '../telemetry/page/page.ts'
 import type { Measures } from './measures.ts'
@@ -17,13 +18,28 @@ export interface Pages {
   ready(): Promise<readonly ReadyCheck[]>
 }
 
-/** The pages of a running daemon; what cannot be read is shown as such, never a reason for no page. */
-export function createPages(world: World, engine: Engine, measures: Measures): Pages {
+/** The pages of a running daemon; what cannot be read is shown as such, never a reason for no page. `storage`: as at the start. */
+export function createPages(
+  world: World,
+  engine: Engine,
+  measures: Measures,
+  storage: readonly StorageCheck[],
+): Pages {
+  // It stops no work, but who looks here must not take silence for a proof.
+  const mount = storage
+    .filter(({ name }) => name === 'prod mount')
+    .map(
+      ({ name, text, hint }): ReadyCheck => ({
+        name,
+        ok: true,
+        reason: hint === '' ? text : `${text}; ${hint}`,
+      }),
+    )
   let known: { readonly atMs: number; readonly data: Promise<PageData> } | null = null
   const data = (): Promise<PageData> => {
     const atMs = performance.now()
     if (known === null || atMs - known.atMs > FRESH_MS)
-      known = { atMs, data: collect(world, engine, measures) }
+      known = { atMs, data: collect(world, engine, measures, mount) }
     return known.data
   }
   return {
@@ -33,12 +49,17 @@ export function createPages(world: World, engine: Engine, measures: Measures): P
   }
 }
 
-async function collect(world: World, engine: Engine, measures: Measures): Promise<PageData> {
+async function collect(
+  world: World,
+  engine: Engine,
+  measures: Measures,
+  mount: readonly ReadyCheck[],
+): Promise<PageData> {
   const { config, telemetry } = world
   await orNull(measures.record())
   const { placements } = measures
   const status = await orNull(readStatus(world, placements === undefined ? {} : { placements }))
-  const ready = await readyChecks(world, engine, status !== null)
+  const ready = [...(await readyChecks(world, engine, status !== null)), ...mount]
   const failed = ready.filter(({ ok }) => !ok)
   return {
     verdict: verdictOf(

@@ -5,6 +5,7 @@ import type { Mark } from '../model/outcome.ts'
 import { QUEUE_CHANNEL } from '../queue/queue.ts'
 import { type Daemon, leaveDaemons } from '../staging/daemons.ts'
 import { payDebts } from '../staging/debt.ts'
+import type { StorageCheck } from '../storage/check.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { safetyStopped, serviceStarting } from '../telemetry/service-events.ts'
 import { busPosition } from './bus-position.ts'
@@ -58,7 +59,7 @@ export async function runDaemon(
   const { config, telemetry, health } = world
   serviceStarting(telemetry, "connects to staging's database")
   const engine = await world.engine()
-  await refuseUnsafeStorage(world)
+  const storage = await refuseUnsafeStorage(world)
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
   // Each loop listens to it.
@@ -86,7 +87,7 @@ export async function runDaemon(
   let http: { destroy(): Promise<void> } | null = null
   try {
     if (config.http.listen !== null)
-      http = await world.http(config.http.listen, createPages(world, engine, measures))
+      http = await world.http(config.http.listen, createPages(world, engine, measures, storage))
     serviceStarting(telemetry, 'ends what a crash left, reads what staging shows')
     await prepareWork(engine, daemon)
     serviceStarting(telemetry, "waits for prod's hub")
@@ -113,7 +114,11 @@ export async function runDaemon(
     await Promise.all([
       loop('bus', () => bus.run()),
       loop('worker', () => worker.run(all)),
-      loop('catch-up', () => catchUps.run(all), CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs),
+      loop(
+        'catch-up',
+        () => catchUps.run(all),
+        CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs,
+      ),
       loop(
         'reconcile',
         () => runReconcileLoop(world, engine, daemon, () => health.turned('reconcile'), all),
@@ -160,10 +165,11 @@ export async function runDaemon(
   if (fatal.length > 0) throw fatal[0]
 }
 
-/** What would let staging write into prod, or leave rows without files, stops the start. */
-export async function refuseUnsafeStorage(world: World): Promise<void> {
-  const failed = (await checkStorage(world.storageChecks)).filter((check) => check.level === 'fail')
-  if (failed.length === 0) return
+/** What would let staging write into prod, or leave rows without files, stops the start. Returns what was looked at. */
+export async function refuseUnsafeStorage(world: World): Promise<readonly StorageCheck[]> {
+  const checks = await checkStorage(world.storageChecks)
+  const failed = checks.filter((check) => check.level === 'fail')
+  if (failed.length === 0) return checks
   const text = failed.map((check) => `${check.name}: ${check.text}; ${check.hint}`).join('\n')
   const unsafe = failed.some((check) => isUnsafe(check.name))
   if (unsafe) throw new SafetyError('STORAGE_UNSAFE', text)

@@ -22,6 +22,8 @@ export interface StorageCheckOptions {
   readonly step: Step
   /** path of the list of mounts; a test gives its own */
   readonly mountinfoPath?: string
+  /** the same of the host, which only root may read */
+  readonly hostMountinfoPath?: string
 }
 
 export interface CheckContext extends StorageCheckOptions {
@@ -29,6 +31,8 @@ export interface CheckContext extends StorageCheckOptions {
   readonly staging: TreeReader
   /** null: unknown here */
   readonly mounts: readonly Mount[] | null
+  /** as the host's first process sees them; null: unknown here */
+  readonly hostMounts: readonly Mount[] | null
 }
 
 export function ok(name: string, text: string): StorageCheck {

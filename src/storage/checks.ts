@@ -4,7 +4,7 @@ import { type CheckContext, fail, ok, type StorageCheck, type StorageCheckOption
 import { FileError, isErrno } from './errno.ts'
 import { TreeReader } from './files.ts'
 import { checkMount, checkTreesApart } from './mount-checks.ts'
-import { parseMountinfo } from './mounts.ts'
+import { type Mount, parseMountinfo } from './mounts.ts'
 
 const MIN_FREE_BYTES = 1024 ** 3
 const MIN_FREE_INODES = 10_000
@@ -13,11 +13,14 @@ const MIN_FREE_INODES = 10_000
 export async function checkStorage(options: StorageCheckOptions): Promise<StorageCheck[]> {
   const prod = new TreeReader({ side: 'prod', step: options.step })
   const staging = new TreeReader({ side: 'staging', step: options.step })
-  const mounts = await staging
-    .read(options.mountinfoPath ?? '/proc/self/mountinfo')
-    .then(parseMountinfo)
-    .catch(() => null)
-  const context: CheckContext = { ...options, prod, staging, mounts }
+  const mountsIn = (path: string): Promise<Mount[] | null> =>
+    staging
+      .read(path)
+      .then(parseMountinfo)
+      .catch(() => null)
+  const mounts = await mountsIn(options.mountinfoPath ?? '/proc/self/mountinfo')
+  const hostMounts = await mountsIn(options.hostMountinfoPath ?? '/proc/1/mountinfo')
+  const context: CheckContext = { ...options, prod, staging, mounts, hostMounts }
   const checks: StorageCheck[] = []
   for (const check of [
     checkProdTree,

@@ -9,6 +9,8 @@ export interface Mount {
   readonly mountPoint: string
   /** true when the mount, or the file system behind it, takes no writes */
   readonly readOnly: boolean
+  /** true when the file system itself takes none, through whatever mount of this host */
+  readonly allReadOnly: boolean
   readonly type: string
 }
 
@@ -26,9 +28,19 @@ export function parseMountinfo(text: string): Mount[] {
     const [type, , superOptions] = right.split(' ')
     if (device === undefined || root === undefined || mountPoint === undefined || type === undefined)
       return []
-    const readOnly = [options, superOptions].some((list) => list?.split(',').includes('ro') === true)
-    return [{ device, root: unescaped(root), mountPoint: unescaped(mountPoint), readOnly, type }]
+    const allReadOnly = isReadOnly(superOptions)
+    const readOnly = allReadOnly || isReadOnly(options)
+    return [{ device, root: unescaped(root), mountPoint: unescaped(mountPoint), readOnly, allReadOnly, type }]
   })
+}
+
+function isReadOnly(options: string | undefined): boolean {
+  return options?.split(',').includes('ro') === true
+}
+
+/** Where the root itself is, nothing can be concluded from a read-only mount: a service's namespace (ProtectSystem=strict) has only such. */
+export function isSealed(mounts: readonly Mount[]): boolean {
+  return mountOf(mounts, '/')?.readOnly === true
 }
 
 /** The mount that a real path is seen through: the deepest mount point, and of equal ones the latest. */

@@ -78,6 +78,7 @@ test('a running daemon learns of a decision by itself, and keeps to it', async (
   expect(await arches()).toBe('aarch64')
 
   const ready = await daemon.page('/readyz')
+  expect(ready.text).toMatch(/^ok {3}prod mount: mounted writable: /m)
   for (const name of ['progress', 'writing', 'database', 'hub', 'storage', 'bus', 'catch-up'])
     expect(ready.text).toMatch(new RegExp(`^ok {3}${name}: `, 'm'))
   expect(ready.status).toBe(200)

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
@@ -154,14 +154,19 @@ describe('after init, run refuses', () => {
     await nothingWritten()
   })
 
-  test("prod's tree that is not mounted", async () => {
-    const ended = await run(
-      `prod.topdir=${join(world.root, 'nowhere')}`,
-      `prod.link_target=${join(world.root, 'nowhere')}`,
-    )
-    expect([13, 14]).toContain(ended.code)
-    expect(ended.stderr).toMatch(/error STORAGE_[A-Z_]+: /)
-    expect(ended.stderr).toContain('nowhere')
+  test("prod's tree that is not mounted: no such directory, or an empty one on a writable disk", async () => {
+    await mkdir(join(world.root, 'empty'))
+    for (const where of ['nowhere', 'empty'].map((name) => join(world.root, name))) {
+      const ended = await run(
+        'prod.allow_writable_mount=false',
+        `prod.topdir=${where}`,
+        `prod.link_target=${where}`,
+      )
+      // To be tried again: systemd gives up on what is refused for safety.
+      expect(ended.code).toBe(13)
+      expect(ended.stderr).toMatch(/error STORAGE_[A-Z_]+: /)
+      expect(ended.stderr).toContain(where)
+    }
   })
 
   test("staging's tree that is not mounted", async () => {

@@ -63,6 +63,46 @@ describe('the checks of the trees', () => {
     })
   })
 
+  it('take a mount that is read-only for this process alone for no proof, as under the unit', async () => {
+    // ProtectSystem=strict: every mount is read-only here, whatever it is on the host.
+    const sealed = join(trees.home, 'sealed')
+    const view = (prod: string, root = 'ro') =>
+      [
+        `30 1 8:1 / / ${root},relatime - ext4 /dev/sda1 rw`,
+        `31 30 0:52 / ${trees.prod} ${prod}`,
+        `32 30 0:53 / ${trees.staging} rw - ext4 /dev/sdb1 rw`,
+      ].join('\n')
+    const host = join(trees.home, 'host')
+    const seen = async (prod: string, onHost?: string) => {
+      writeFileSync(sealed, view(prod))
+      rmSync(host, { force: true })
+      if (onHost !== undefined) writeFileSync(host, onHost)
+      return (await run({ mountinfoPath: sealed, hostMountinfoPath: host }))['prod mount']
+    }
+    const local = 'ro - xfs /dev/sdc1 rw'
+    expect(await seen(local)).toMatchObject({ level: 'warn', text: expect.stringContaining('not proved') })
+    expect(await seen(local, view('rw - xfs /dev/sdc1 rw', 'rw'))).toMatchObject({
+      level: 'fail',
+      text: expect.stringContaining('mounted writable'),
+    })
+    expect(await seen(local, view(local, 'rw'))).toMatchObject({ level: 'ok' })
+    // A container's first process is sealed as we are; another file system of that name says nothing.
+    expect(await seen(local, view(local))).toMatchObject({ level: 'warn' })
+    expect(await seen(local, '30 1 8:1 / / rw - ext4 /dev/sda1 rw')).toMatchObject({ level: 'warn' })
+    // What the file system itself refuses needs no witness.
+    expect(await seen('ro - nfs4 nas:/koji ro')).toMatchObject({ level: 'ok' })
+    expect(await seen('rw - xfs /dev/sdc1 rw')).toMatchObject({ level: 'fail' })
+  })
+
+  it("do not judge the mount where prod's tree is not mounted: that is an outage, not a danger", async () => {
+    rmSync(join(trees.prod, 'packages'), { recursive: true })
+    const checks = Object.values(await run({ mountinfoPath: mounts() }))
+    expect(checks.filter(({ level }) => level === 'fail').map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['prod.topdir']),
+    )
+    expect(checks.filter(({ level, name }) => level === 'fail' && name !== 'prod.topdir')).toEqual([])
+  })
+
   it('see a writable disk that is mounted within prod, or that a volume of prod links to', async () => {
     mkdirSync(join(trees.home, 'disk'))
     mkdirSync(join(trees.prod, 'vol'))
