@@ -26,8 +26,6 @@ import type { Engine } from './world.ts'
 
 /** All records are read: not often. */
 const PLACEMENTS_MS = 600_000
-/** The table is read for it once more. */
-const COUNTS_MS = 60_000
 
 const NOTHING: QueueCounts = { leasesExpired: 0, expectationsExpired: 0, expectationsDropped: 0, parkings: 0 }
 
@@ -37,7 +35,7 @@ export class Measures {
   readonly #telemetry: Telemetry
   readonly #daemonId: string
   #placements: { readonly atMs: number; readonly uses: readonly PlacementUse[] } | null = null
-  #counts: { readonly atMs: number; readonly counted: QueueCounts } | null = null
+  #counted: QueueCounts = NOTHING
   #recorded = ''
 
   constructor(options: {
@@ -64,6 +62,9 @@ export class Measures {
       throw error
     })
     queueMeasured(telemetry, queue)
+    const { counted } = this.#engine.queue
+    queueCounted(telemetry, counted, this.#counted)
+    this.#counted = counted
     const clashes = await countClashes(database)
     clashesMeasured(telemetry, clashes)
     this.#tellStatus(queue, clashes.get('held') ?? 0)
@@ -72,7 +73,6 @@ export class Measures {
     const reconciled = await readLastReconcile(database)
     if (reconciled !== null) reconcileMeasured(telemetry, reconciled)
     await this.record()
-    this.#takeCounts()
     await this.#countPlacements()
   }
 
@@ -94,15 +94,6 @@ export class Measures {
       .filter(({ openForMs }) => openForMs > 0)
       .map(({ part }) => part)
     statusTold(this.#telemetry, statusLine({ queue, minutes, nowMs: Date.now(), heldClashes, down }))
-  }
-
-  /** What the queue of this daemon has counted since the last time. */
-  #takeCounts(): void {
-    const nowMs = performance.now()
-    if (this.#counts !== null && nowMs - this.#counts.atMs < COUNTS_MS) return
-    const { counted } = this.#engine.queue
-    queueCounted(this.#telemetry, counted, this.#counts?.counted ?? NOTHING)
-    this.#counts = { atMs: nowMs, counted }
   }
 
   async #countPlacements(): Promise<void> {

@@ -3,6 +3,9 @@ import { QUEUE_STATES, type QueueSample, type QueueState } from '../model/queue-
 import type { Sql } from '../staging/database.ts'
 import { safeNumber } from './claim-row.ts'
 
+/** A key that is equal but for what a message claimed is looked at again by a schedule: it is late from then on, not from the message. */
+const SINCE = 'case when q.only_expected then greatest(q.due_at, q.marked_at) else q.marked_at end'
+
 const SAMPLE = `
 with clock as materialized (select clock_timestamp() as now),
 rows as (
@@ -12,7 +15,7 @@ rows as (
       when q.due_at <= now then 'ready'
       when q.waiting_for <> '{}' then 'waiting'
       else 'delayed' end as state,
-    case when q.due_at <= now and q.parked_at is null then extract(epoch from now - q.marked_at) end as age
+    case when q.due_at <= now and q.parked_at is null then extract(epoch from now - ${SINCE}) end as age
   from staging_sync.queue q, clock
 )
 select state, priority, case state when 'parked' then coalesce(last_code, '') end as code, count(*) as count,
