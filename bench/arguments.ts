@@ -17,6 +17,8 @@ const PARTS = [
   'naive',
   'drift',
   'drift-large',
+  'seed',
+  'seed-large',
 ] as const
 /** They take long, and make worlds of their own: only when they are named. */
 const ALONE: readonly Part[] = [
@@ -28,6 +30,8 @@ const ALONE: readonly Part[] = [
   'naive',
   'drift',
   'drift-large',
+  'seed',
+  'seed-large',
 ]
 type Part = (typeof PARTS)[number]
 

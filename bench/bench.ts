@@ -18,6 +18,7 @@ import { measureRates } from './rates.ts'
 import { measureReconcile } from './reconcile-measure.ts'
 import { machine, printResults, type Result, writeResults } from './results.ts'
 import { severalTimes } from './runs.ts'
+import { measureSeed } from './seed.ts'
 import { measureVerify } from './verify.ts'
 import { openBenchWorld } from './world.ts'
 
@@ -42,6 +43,8 @@ async function measure(args: Arguments): Promise<Result[]> {
   if (has('naive')) results.push(...(await measureBesideNaive(args)))
   if (has('drift') || has('drift-large'))
     results.push(...(await measureDrift({ large: has('drift-large'), profileDir: args.profileDir })))
+  if (has('seed')) results.push(...(await measureSeed({ large: false })))
+  if (has('seed-large')) results.push(...(await measureSeed({ large: true })))
   if (!has('calls') && !has('latency') && !has('burst')) return results
   const packages = Math.max(args.messages / 10, args.samples)
   const world = await openBenchWorld({ real: args.real, packages })
