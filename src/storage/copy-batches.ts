@@ -34,54 +34,59 @@ export async function bringSmall(
   const jobs: (readonly Wanted[])[] = []
   for (let from = 0; from < small.length; from += FILES_PER_JOB)
     jobs.push(small.slice(from, from + FILES_PER_JOB))
-  await each(jobs, async (job) => {
-    left.push(...(await bringJob(filling, job, files)))
-  })
-  return left
+  const sources: Sources = new Map()
+  try {
+    await each(jobs, async (job) => {
+      left.push(...(await bringJob(filling, job, sources, files)))
+    })
+    return left
+  } finally {
+    for (const source of sources.values()) await source.then((open) => open?.close()).catch(() => {})
+  }
 }
+
+/** Directories of prod's that are open, by path below the build's; null: not there. */
+type Sources = Map<string, Promise<SourceDirectory | null>>
 
 /** Gives back what was not brought. */
 async function bringJob(
   { bytes, tree, owner, options }: Filling,
   job: readonly Wanted[],
+  sources: Sources,
   files: Map<string, ManifestEntry>,
 ): Promise<readonly Wanted[]> {
   const { small, sharing, fsync, onWritten } = options
-  const sources = new Map<string, SourceDirectory | null>()
-  try {
-    const left: Wanted[] = []
-    const sent: { readonly one: Wanted; readonly file: SmallFile }[] = []
-    let pair = ''
-    for (const one of job) {
-      const names = one.path.slice(0, -1)
-      const name = one.path.at(-1) as string
-      const key = names.join('/')
-      if (!sources.has(key)) sources.set(key, await bytes.directory(names))
-      const source = sources.get(key)
-      if (source == null) {
-        left.push(one)
-        continue
-      }
-      pair = `${source.device}>${owner.device}`
-      const to = (await tree.directory(names)).at(name)
-      sent.push({ one, file: { from: source.at(name), to, expected: one.expected } })
+  const left: Wanted[] = []
+  const sent: { readonly one: Wanted; readonly file: SmallFile }[] = []
+  let pair = ''
+  for (const one of job) {
+    const names = one.path.slice(0, -1)
+    const name = one.path.at(-1) as string
+    const key = names.join('/')
+    const opened = sources.get(key) ?? bytes.directory(names)
+    sources.set(key, opened)
+    const source = await opened
+    if (source === null) {
+      left.push(one)
+      continue
     }
-    if (sent.length === 0) return left
-    const reflink = sharing.reflink && !sharing.unshared.has(pair)
-    const done = await small.run({ files: sent.map(({ file }) => file), owner, fsync, reflink })
-    if (done.unshared) sharing.unshared.add(pair)
-    const isShared = reflink && !done.unshared
-    for (const [i, { one }] of sent.entries()) {
-      const written = done.written[i]
-      if (written == null) left.push(one)
-      else {
-        if (!isShared) onWritten(Number(written.size))
-        const proof = one.expected === UNKNOWN ? '' : proofOf(one.expected)
-        files.set(one.path.join('/'), { proof, size: Number(written.size), mtime: written.mtime })
-      }
-    }
-    return left
-  } finally {
-    for (const source of sources.values()) await source?.close()
+    pair = `${source.device}>${owner.device}`
+    const to = (await tree.directory(names)).at(name)
+    sent.push({ one, file: { from: source.at(name), to, expected: one.expected } })
   }
+  if (sent.length === 0) return left
+  const reflink = sharing.reflink && !sharing.unshared.has(pair)
+  const done = await small.run({ files: sent.map(({ file }) => file), owner, fsync, reflink })
+  if (done.unshared) sharing.unshared.add(pair)
+  const isShared = reflink && !done.unshared
+  for (const [i, { one }] of sent.entries()) {
+    const written = done.written[i]
+    if (written == null) left.push(one)
+    else {
+      if (!isShared) onWritten(Number(written.size))
+      const proof = one.expected === UNKNOWN ? '' : proofOf(one.expected)
+      files.set(one.path.join('/'), { proof, size: Number(written.size), mtime: written.mtime })
+    }
+  }
+  return left
 }

@@ -1,14 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { AgainError, KeyError } from '../errors.ts'
-import {
-  type BuildPlace,
-  buildDir,
-  checkedName,
-  DEFAULT_VOLUME,
-  versionPath,
-  volumeDir,
-} from '../model/paths.ts'
+import { type BuildPlace, buildDir, checkedName, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { BytesReader } from './copy-calls.ts'
 import type { BuildBytes, BytesSource, OpenFile, SourceDirectory } from './copy-source.ts'
@@ -42,12 +35,8 @@ export class MountSource implements BytesSource {
     const source = await findSource(this.#files, this.#topdir, place)
     if (source === null) return null
     const path = buildDir(this.#topdir, source.place)
-    const inside = [
-      await this.#files.realpath(volumeDir(this.#topdir, source.place.volume)),
-      await this.#files.realpath(this.#topdir),
-    ]
     const inodes = await this.#inodes(source.place)
-    return new MountedBuild(this.#files, path, inside, inodes.add(`${source.device}:${source.inode}`))
+    return new MountedBuild(this.#files, path, source.inside, inodes.add(`${source.device}:${source.inode}`))
   }
 
   /** `device:inode` of every directory on the way to the build, and on the way to where the default volume has it. */

@@ -106,8 +106,9 @@ export class CopyPlacement implements Placement {
         throw new KeyError('STORAGE_SOURCE_MISSING', `prod has no directory ${path}`, { detail })
       }
       try {
-        if (await this.#stands(root, place, build)) return
-        await this.#assertFree(root, place, build)
+        const stands = await this.#look(root, place, build)
+        if (stands === 'right') return
+        await this.#assertFree(root, place, build, stands)
         const needed = wanted.reduce((sum, { expected, parts }) => {
           const rpm = parts?.signature.rpm
           return sum + Number(expected.size ?? rpm?.size ?? 0)
@@ -124,7 +125,7 @@ export class CopyPlacement implements Placement {
       const place = stagingPlace(build)
       prodPlace(build)
       const root = await this.ground.root()
-      if (await this.#stands(root, place, build)) return true
+      if ((await this.#look(root, place, build)) === 'right') return true
       return build.withoutFiles && (await this.options.source.build(prodPlace(build))) === null
     })
   }
@@ -186,33 +187,39 @@ export class CopyPlacement implements Placement {
     return false
   }
 
-  async #stands(root: string, place: BuildPlace, build: PlacedBuild): Promise<boolean> {
+  async #look(root: string, place: BuildPlace, build: PlacedBuild): Promise<'right' | 'nothing' | 'other'> {
     const { writer } = this.ground
-    const directory = await Directory.open(writer, root, [...versionPath(place), place.release]).catch(
-      (error) => {
-        if (error instanceof KeyError) return null
-        throw error
-      },
-    )
-    if (directory === null) return false
+    let directory: Directory | null
+    try {
+      directory = await Directory.open(writer, root, [...versionPath(place), place.release])
+    } catch (error) {
+      if (error instanceof KeyError) return 'other'
+      throw error
+    }
+    if (directory === null) return 'nothing'
     try {
       const manifest = await readManifest(writer, directory)
-      if (manifest === null || manifest.buildId !== build.buildId) return false
+      if (manifest === null || manifest.buildId !== build.buildId) return 'other'
       const wanted = wantedFiles(build.files, this.options.take)
-      return (
+      const isRight =
         (await isStanding(writer, directory, manifest, wanted)) &&
         (await isBeside(writer, root, { ...build, place }))
-      )
+      return isRight ? 'right' : 'other'
     } finally {
       await directory.close()
     }
   }
 
   /** What is in the way is found before the first write. Throws KeyError STORAGE_CLASH. */
-  async #assertFree(root: string, place: BuildPlace, build: PlacedBuild): Promise<void> {
+  async #assertFree(
+    root: string,
+    place: BuildPlace,
+    build: PlacedBuild,
+    stands: 'nothing' | 'other',
+  ): Promise<void> {
     const { writer } = this.ground
     await assertBeside(writer, root, this.#texts, { ...build, place })
-    if (await leadsToFormer(writer, root, { ...build, place })) return
+    if (stands === 'nothing' || (await leadsToFormer(writer, root, { ...build, place }))) return
     const standing = await Directory.open(writer, root, [...versionPath(place), place.release])
     if (standing === null) return
     await ourManifest(this.#writing, standing, build.buildId).finally(() => standing.close())

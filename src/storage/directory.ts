@@ -18,6 +18,7 @@ export class Directory {
   readonly path: string
   readonly #files: TreeWriter
   readonly #handle: FileHandle
+  #stat: Promise<BigIntStats> | undefined
 
   private constructor(path: string, handle: FileHandle, files: TreeWriter) {
     this.path = path
@@ -30,13 +31,21 @@ export class Directory {
    * a component below `root` is a link or no directory. `root` must be a real path.
    */
   static async open(files: TreeWriter, root: string, names: readonly string[]): Promise<Directory | null> {
+    const directory = await Directory.openIfThere(files, root, names)
+    // Missing, or behind a link that leads nowhere.
+    if (directory === null) await assertDirectories(files, root, names)
+    return directory
+  }
+
+  /** The same; null also where a link on the way leads nowhere. */
+  static async openIfThere(
+    files: TreeWriter,
+    root: string,
+    names: readonly string[],
+  ): Promise<Directory | null> {
     const path = [root, ...names].join('/')
     const handle = await openOrNull(files, path, root, names)
-    if (handle === null) {
-      // Missing, or behind a link that leads nowhere.
-      await assertDirectories(files, root, names)
-      return null
-    }
+    if (handle === null) return null
     const directory = new Directory(path, handle, files)
     // The handle's own path, from the kernel: equal only when no component was a link.
     const real = await directory.#closing(() =>
@@ -53,9 +62,11 @@ export class Directory {
     return { path: `/proc/self/fd/${this.#handle.fd}/${name}`, shown: `${this.path}/${name}` }
   }
 
-  /** Device and inode, owner and mode of the directory itself. */
-  stat() {
-    return this.#files.stat({ path: `/proc/self/fd/${this.#handle.fd}`, shown: this.path })
+  /** Device and inode, owner and mode of the directory itself, as they were at the first look. */
+  stat(): Promise<BigIntStats> {
+    const at = { path: `/proc/self/fd/${this.#handle.fd}`, shown: this.path }
+    this.#stat ??= this.#files.stat(at)
+    return this.#stat
   }
 
   /** Opens a directory in it. Null: not there. Throws KeyError STORAGE_CLASH when it is a link or no directory. */

@@ -1,12 +1,5 @@
 import { KeyError } from '../errors.ts'
-import {
-  type BuildPlace,
-  buildDir,
-  convenienceLink,
-  DEFAULT_VOLUME,
-  versionPath,
-  volumeDir,
-} from '../model/paths.ts'
+import { type BuildPlace, buildDir, convenienceLink, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import { Directory } from './directory.ts'
 import { diffFarm, type FarmDiff } from './farm-diff.ts'
 import { type FarmPlan, planFarm } from './farm-plan.ts'
@@ -65,9 +58,7 @@ export class FarmLook {
     const source = await findSource(prod, prodTopdir, prodPlace(build))
     if (source === null) return null
     const from = await prod.realpath(buildDir(prodTopdir, source.place))
-    const inside = await Promise.all(
-      [volumeDir(prodTopdir, source.place.volume), prodTopdir].map((path) => prod.realpath(path)),
-    )
+    const { inside } = source
     const text = buildDir(linkTarget.replace(/\/+$/, ''), source.place)
     const plan = await planFarm(prod, { path: from, source, text, inside })
     return { place, source: source.place, from, plan }
@@ -111,13 +102,26 @@ export class FarmLook {
       }
       if (!judgeFarm(tree, this.#farmTexts, place).isFarm) throw clash(path, "a directory of staging's own")
     }
-    const base = { ...place, volume: DEFAULT_VOLUME }
-    const toplink = await standing(staging, root, ['vol', place.volume], 'toplink')
-    const convenience = await standing(staging, root, versionPath(base), place.release)
     return {
       tree,
       uid,
       diff: await this.diff(wanted, tree, build, path),
+      ...(await this.frame(root, place, build, uid)),
+    }
+  }
+
+  /** The links round the directory, which belongs to `uid`. Throws KeyError STORAGE_CLASH. */
+  async frame(
+    root: string,
+    place: BuildPlace,
+    build: PlacedBuild,
+    uid: bigint | null,
+  ): Promise<Pick<FarmFound, 'toplink' | 'convenience'>> {
+    const { staging } = this.#ground
+    const base = { ...place, volume: DEFAULT_VOLUME }
+    const toplink = await standing(staging, root, ['vol', place.volume], 'toplink')
+    const convenience = await standing(staging, root, versionPath(base), place.release)
+    return {
       toplink: await toplinkPlan(staging, root, place.volume, toplink),
       convenience: await this.convenience(root, place, build, uid, convenience),
     }
@@ -143,7 +147,7 @@ export class FarmLook {
 }
 
 /** True when the links round the directory are as they should be. */
-export function isFramed(found: FarmFound): boolean {
+export function isFramed(found: Pick<FarmFound, 'toplink' | 'convenience'>): boolean {
   return found.toplink === 'right' && found.convenience === 'right'
 }
 

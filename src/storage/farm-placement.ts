@@ -221,14 +221,36 @@ export class FarmPlacement implements Placement {
       const before = await this.#look.convenience(root, place, build, uid, now)
       await this.#link(work, base, place.release, convenienceLink(place), before, uid)
       // By path, as everybody else will come: what we hold open may have been moved away.
-      const end = await this.#look.at(root, wanted, build)
-      if (end.uid === null || end.diff.lacking.length > 0 || !isFramed(end)) throw raced(placed.path)
+      const isThere =
+        found.uid === null
+          ? await this.#isThere(root, wanted, build, placed)
+          : await this.#isWhole(root, wanted, build)
+      if (!isThere) throw raced(placed.path)
     } catch (error) {
       await work.takeBack()
       throw error
     } finally {
       await work.close()
     }
+  }
+
+  /** What was made whole, and moved there, is there. */
+  async #isThere(root: string, { place }: FarmWanted, build: PlacedBuild, made: Directory): Promise<boolean> {
+    const { staging } = this.#ground
+    const now = await Directory.open(staging, root, [...versionPath(place), place.release])
+    if (now === null) return false
+    try {
+      const [own, there] = [await made.stat(), await now.stat()]
+      if (own.dev !== there.dev || own.ino !== there.ino) return false
+      return isFramed(await this.#look.frame(root, place, build, own.uid))
+    } finally {
+      await now.close()
+    }
+  }
+
+  async #isWhole(root: string, wanted: FarmWanted, build: PlacedBuild): Promise<boolean> {
+    const end = await this.#look.at(root, wanted, build)
+    return end.uid !== null && end.diff.lacking.length === 0 && isFramed(end)
   }
 
   async #link(

@@ -64,10 +64,12 @@ async function fill(
   children: Children,
 ): Promise<void> {
   const { prod, staging, fsync } = writing
+  let born: bigint | null = null
   for (const { path: inner, entry } of children.get(path) ?? []) {
     const name = inner.slice(path === '' ? 0 : path.length + 1)
     if (entry.kind === 'link') {
-      await makeLink(staging, directory, name, { text: entry.text, uid: writing.anyOwner ? null : entry.uid })
+      const uid = writing.anyOwner ? null : entry.uid
+      born = await makeLink(staging, directory, name, { text: entry.text, uid }, born)
     } else if (entry.kind === 'file') {
       const source = { path: `${writing.from}/${inner}`, like: entry.stat }
       await copyReal(prod, source, staging, { directory, name, fsync })

@@ -8,6 +8,7 @@ import {
   mkdir,
   open,
   opendir,
+  readdir,
   readFile,
   readlink,
   realpath,
@@ -88,6 +89,7 @@ export class TreeReader {
   /** Names in a directory, the first `limit` of them. */
   list(at: At | string, limit: number): Promise<string[]> {
     return this.call('list', at, async (path) => {
+      if (limit === Number.POSITIVE_INFINITY) return readdir(path)
       const names: string[] = []
       for await (const entry of await opendir(path)) {
         names.push(entry.name)

@@ -80,16 +80,21 @@ export interface NewLink {
   readonly uid: bigint | null
 }
 
-/** Makes a link under a name that nobody sees yet. */
+/**
+ * Makes a link under a name that nobody sees yet. `born`: whose the last one was when it was made here; gives back whose this one was.
+ * Links of one directory are born alike, so that only the first is looked at.
+ */
 export async function makeLink(
   files: TreeWriter,
   directory: Directory,
   name: string,
   link: NewLink,
-): Promise<void> {
+  born: bigint | null = null,
+): Promise<bigint | null> {
   const at = directory.at(name)
   await files.symlink(link.text, at)
-  if (link.uid !== null) await own(files, at, at.shown, link.uid)
+  if (link.uid === null || link.uid === born) return born
+  return own(files, at, at.shown, link.uid)
 }
 
 /**
@@ -125,11 +130,12 @@ async function own(
   at: ReturnType<Directory['at']>,
   shown: string,
   uid: bigint,
-): Promise<void> {
+): Promise<bigint> {
   const made = await files.lstat(at)
-  if (made.uid === uid) return
+  if (made.uid === uid) return uid
   try {
     await files.lchown(at, Number(uid), Number(made.gid))
+    return made.uid
   } catch (error) {
     if (isErrno(error, 'EPERM')) throw ownerError(shown, uid, error)
     throw error

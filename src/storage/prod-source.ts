@@ -11,6 +11,8 @@ export interface Source {
   readonly uid: bigint
   readonly device: bigint
   readonly inode: bigint
+  /** Real paths of its volume and of the tree: what belongs to prod lies in one of them. */
+  readonly inside: readonly string[]
 }
 
 /** Volume link after draft link, with one to spare. */
@@ -38,8 +40,8 @@ export async function findSource(
       return null
     }
     if (found.isDirectory()) {
-      await assertInside(files, topdir, place)
-      return { place, uid: found.uid, device: found.dev, inode: found.ino }
+      const inside = await assertInside(files, topdir, place)
+      return { place, uid: found.uid, device: found.dev, inode: found.ino, inside }
     }
     if (!found.isSymbolicLink()) return null
     const next = readKojiLink(place, await files.readlink(path))
@@ -53,8 +55,8 @@ export async function findSource(
 async function viaForeignLink(files: TreeReader, topdir: string, place: BuildPlace): Promise<Source | null> {
   const target = await look(files, buildDir(topdir, place), 'stat')
   if (target === null || !target.isDirectory()) return null
-  await assertInside(files, topdir, place)
-  return { place, uid: target.uid, device: target.dev, inode: target.ino }
+  const inside = await assertInside(files, topdir, place)
+  return { place, uid: target.uid, device: target.dev, inode: target.ino, inside }
 }
 
 async function look(files: TreeReader, path: string, how: 'lstat' | 'stat' = 'lstat') {
@@ -68,14 +70,16 @@ async function look(files: TreeReader, path: string, how: 'lstat' | 'stat' = 'ls
 }
 
 /** A volume may be a link to another disk (as Koji's docs advise); below it nothing may leave it, or the tree. */
-async function assertInside(files: TreeReader, topdir: string, place: BuildPlace): Promise<void> {
+async function assertInside(
+  files: TreeReader,
+  topdir: string,
+  place: BuildPlace,
+): Promise<readonly string[]> {
   const path = buildDir(topdir, place)
-  const [real, volume, top] = [
-    await files.realpath(path),
-    await files.realpath(volumeDir(topdir, place.volume)),
-    await files.realpath(topdir),
-  ]
-  if (isWithin(real, volume) || isWithin(real, top)) return
+  const real = await files.realpath(path)
+  const inside: string[] = []
+  for (const top of new Set([volumeDir(topdir, place.volume), topdir])) inside.push(await files.realpath(top))
+  if (inside.some((top) => isWithin(real, top))) return inside
   const text = `prod's directory ${path} is really ${real}, outside of prod's tree: staging's hosts would not find it, or find something else`
   throw new KeyError('STORAGE_SOURCE_OUTSIDE', text, { detail: { path, real } })
 }

@@ -152,7 +152,7 @@ function* clone(fd: number, to: At): FileWork<boolean> {
 
 /** A clone's bytes are judged where they are now. */
 function* judgeClone(fd: number, { from, to, expected }: SmallFile, buffer: Buffer): FileWork<number> {
-  const count = yield* readWhole('staging', fd, to.shown, buffer)
+  const count = yield* readWhole('staging', fd, to.shown, -1, buffer)
   judge(from.shown, expected, buffer.subarray(0, count))
   return count
 }
@@ -163,7 +163,7 @@ function* transfer(
   { from, to, expected }: SmallFile,
   buffer: Buffer,
 ): FileWork<number> {
-  const count = yield* readWhole('prod', source.fd, from.shown, buffer)
+  const count = yield* readWhole('prod', source.fd, from.shown, source.stat.size, buffer)
   const bytes = buffer.subarray(0, count)
   let changed = count !== source.stat.size
   // What a digest of the whole file proves, need not be proved by its times.
@@ -182,13 +182,21 @@ function* transfer(
   return count
 }
 
-function* readWhole(side: 'prod' | 'staging', fd: number, shown: string, buffer: Buffer): FileWork<number> {
+function* readWhole(
+  side: 'prod' | 'staging',
+  fd: number,
+  shown: string,
+  size: number,
+  buffer: Buffer,
+): FileWork<number> {
   return yield* call(side, 'pread', shown, () => {
     let filled = 0
     while (filled < buffer.length) {
       const count = readSync(fd, buffer, filled, buffer.length - filled, filled)
       if (count === 0) break
       filled += count
+      // Short, and all that there was when it was opened: its end.
+      if (filled === size) break
     }
     return filled
   })

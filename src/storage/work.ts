@@ -23,7 +23,6 @@ export class Work {
   readonly #opened: Directory[] = []
   /** those in which more is made, by their names */
   readonly #known = new Map<string, Directory>()
-  #walks = false
   readonly #undo: (() => Promise<unknown>)[] = []
 
   /** `root` is the real path of staging's tree. */
@@ -41,22 +40,13 @@ export class Work {
   async directory(names: readonly string[]): Promise<Directory> {
     const known = this.#known.get(names.join('/'))
     if (known !== undefined) return known
-    // What stands is opened at once; from the first one that does not, one in the other.
-    if (!this.#walks) {
-      const there = await Directory.open(this.#files, this.#root, names)
-      if (there !== null) return this.#keep(there, names)
-      this.#walks = true
-    }
-    const name = names.at(-1)
-    if (name === undefined) {
-      const root = await Directory.open(this.#files, this.#root, [])
-      // The root itself is never made: a missing one is a disk that is not mounted.
-      if (root === null) throw new Error('unreachable: the root was looked at before')
-      return this.#keep(root, names)
-    }
-    const parent = await this.directory(names.slice(0, -1))
-    const there = await parent.child(name)
+    // What stands is opened at once; below the last one that does, one in the other: a link that leads nowhere is found there.
+    const there = await Directory.openIfThere(this.#files, this.#root, names)
     if (there !== null) return this.#keep(there, names)
+    const name = names.at(-1)
+    // The root itself is never made: a missing one is a disk that is not mounted.
+    if (name === undefined) throw new Error('unreachable: the root was looked at before')
+    const parent = await this.directory(names.slice(0, -1))
     const made = await this.#turns.take(async () => {
       const other = await parent.child(name)
       await other?.close()

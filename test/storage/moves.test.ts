@@ -106,7 +106,7 @@ it.each(PAIRS)(
 )
 
 /** Of the steps of a move, each pair is killed at others; 1: at all. */
-const STRIDE = Number(process.env.KSS_TEST_STRIDE ?? 25)
+const STRIDE = Number(process.env.KSS_TEST_STRIDE ?? 60)
 
 it('a kill at any step of a move is healed, and the rows never name what is not there', async () => {
   for (const [i, [from, to]] of PAIRS.entries()) {
