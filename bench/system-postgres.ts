@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
@@ -8,40 +9,41 @@ import pg from 'pg'
 
 const run = promisify(execFile)
 
-/** A server of this machine's own PostgreSQL, on 127.0.0.1, fsync on: one that its pg_dump and psql fit to. Superuser `koji`, no password. */
+/**
+ * A server of this machine's own PostgreSQL, on 127.0.0.1, fsync on: one that its pg_dump and psql fit to. Superuser `koji`, no
+ * password. One that is kept has its data in a directory of the caller's, and finds it there the next time.
+ */
 export class SystemPostgres {
   readonly #programs: string
   readonly #folder: string
   readonly #port: number
+  readonly #isKept: boolean
 
-  private constructor(programs: string, folder: string, port: number) {
+  private constructor(programs: string, folder: string, port: number, isKept: boolean) {
     this.#programs = programs
     this.#folder = folder
     this.#port = port
+    this.#isKept = isKept
   }
 
-  /** Throws when there is none. */
-  static async start(): Promise<SystemPostgres> {
+  /** `keep`: the directory of one that is kept. Throws when there is no PostgreSQL. */
+  static async start({ keep }: { readonly keep?: string | undefined } = {}): Promise<SystemPostgres> {
     const programs = await findPrograms()
-    const folder = await mkdtemp(join(tmpdir(), 'koji-staging-sync-bench-pg-'))
-    await chmod(folder, 0o755)
-    await mkdir(join(folder, 'data'), { mode: 0o700 })
-    if (userInfo().uid === 0) await chown(join(folder, 'data'), ...(await postgresUser()))
-    const server = new SystemPostgres(programs, folder, await freePort())
-    await server.#as(
-      'initdb',
-      '-D',
-      join(folder, 'data'),
-      '-U',
-      'koji',
-      '--locale=C',
-      '--encoding=UTF8',
-      '-A',
-      'trust',
-    )
+    const folder = keep ?? (await mkdtemp(join(tmpdir(), 'koji-staging-sync-bench-pg-')))
+    const server = new SystemPostgres(programs, folder, await freePort(), keep !== undefined)
+    if (!existsSync(join(folder, 'data', 'PG_VERSION'))) await server.#create()
     const flags = `-p ${server.#port} -h 127.0.0.1 -k '' -c shared_buffers=256MB -c max_wal_size=4GB`
     await server.#as('pg_ctl', '-D', join(folder, 'data'), '-w', '-l', '/dev/null', '-o', flags, 'start')
     return server
+  }
+
+  async #create(): Promise<void> {
+    const data = join(this.#folder, 'data')
+    await mkdir(this.#folder, { recursive: true })
+    await chmod(this.#folder, 0o755)
+    await mkdir(data, { mode: 0o700 })
+    if (userInfo().uid === 0) await chown(data, ...(await postgresUser()))
+    await this.#as('initdb', '-D', data, '-U', 'koji', '--locale=C', '--encoding=UTF8', '-A', 'trust')
   }
 
   url(database: string): string {
@@ -64,7 +66,9 @@ export class SystemPostgres {
   }
 
   async remove(): Promise<void> {
-    await this.#as('pg_ctl', '-D', join(this.#folder, 'data'), '-m', 'immediate', 'stop').catch(() => {})
+    const how = this.#isKept ? 'fast' : 'immediate'
+    await this.#as('pg_ctl', '-D', join(this.#folder, 'data'), '-m', how, 'stop').catch(() => {})
+    if (this.#isKept) return
     await rm(this.#folder, { recursive: true, force: true })
   }
 
