@@ -101,7 +101,7 @@ export async function writeTo(
   }
 }
 
-/** Owner, mode, time, and whether it outlives a loss of power. */
+/** Mode, time, and the owner last: who has given a file away may not change it any more. Then whether it outlives a loss of power. */
 async function finish(
   writer: BytesWriter,
   handle: FileHandle,
@@ -111,10 +111,10 @@ async function finish(
   fsync: boolean,
 ): Promise<number> {
   const made = await writer.fstat(handle, to.shown)
-  if (made.uid !== owner.uid || made.gid !== owner.gid) await give(writer, handle, to, owner, made.uid)
   if (Number(made.mode & 0o7777n) !== owner.fileMode) await writer.fchmod(handle, to.shown, owner.fileMode)
   const time = mtime ?? Math.floor(Number(made.mtimeMs) / 1000)
   await writer.futimes(handle, to.shown, time)
+  if (made.uid !== owner.uid || made.gid !== owner.gid) await give(writer, handle, to, owner, made.uid)
   if (fsync) await writer.sync(handle, to.shown)
   return time
 }

@@ -6,6 +6,10 @@ import { FileError, isErrno, orNull } from './errno.ts'
 import type { At, TreeWriter } from './files.ts'
 
 const GROUP_WRITE = 0o020n
+const OTHERS_WRITE = 0o002n
+
+/** What a directory is to be like. */
+type Surroundings = ReturnType<TreeWriter['madeIn']>
 
 /**
  * An open directory of staging's tree. Everything goes through the handle (`/proc/self/fd/N/name`), so a component
@@ -128,22 +132,45 @@ export class Directory {
     await this.#files.mkdir(at, Number(wanted.mode & 0o777n))
     try {
       const made = await this.#files.lstat(at)
-      if (made.uid !== wanted.uid || made.gid !== wanted.gid) await this.#give(at, made, wanted)
-      if ((made.mode & 0o7777n) !== wanted.mode) await this.#files.chmod(at, Number(wanted.mode))
+      // The mode first: who has given a directory away may not change it any more.
+      const born = modeOf(made) === wanted.mode ? made : await this.#setMode(at, made, wanted)
+      if (born.uid !== wanted.uid || born.gid !== wanted.gid) await this.#give(at, born, wanted)
     } catch (error) {
       await this.#files.rmdir(at).catch(() => {})
       throw error
     }
   }
 
-  /** Where its group may write, or only the group differs, the mode alone will do. */
-  async #give(at: At, made: BigIntStats, wanted: ReturnType<TreeWriter['madeIn']>): Promise<void> {
+  /**
+   * The setgid bit is dropped, without a word, where the directory belongs to a group that we are not in (inode(7)): such a one is of
+   * our own group for as long. Gives back what then stands.
+   */
+  async #setMode(at: At, made: BigIntStats, wanted: Surroundings): Promise<BigIntStats> {
+    await this.#files.chmod(at, Number(wanted.mode))
+    const now = await this.#files.lstat(at)
+    if (modeOf(now) === wanted.mode) return now
+    await this.#files.lchown(at, Number(made.uid), process.getegid?.() ?? Number(made.gid))
+    await this.#files.chmod(at, Number(wanted.mode))
+    return this.#files.lstat(at)
+  }
+
+  /**
+   * Staging's hub must be able to work in it: as its owner, or by its group where that may write. Who may give nothing away can still give
+   * the group, being in it. Throws KeyError STORAGE_OWNER where neither was to be had.
+   */
+  async #give(at: At, made: BigIntStats, wanted: Surroundings): Promise<void> {
     try {
       await this.#files.lchown(at, Number(wanted.uid), Number(wanted.gid))
+      return
     } catch (error) {
       if (!isErrno(error, 'EPERM')) throw error
-      if (made.uid !== wanted.uid && (wanted.mode & GROUP_WRITE) === 0n)
-        throw ownerError(at.shown, wanted.uid, error)
+      await this.#files.lchown(at, Number(made.uid), Number(wanted.gid)).catch((denied: unknown) => {
+        if (!isErrno(denied, 'EPERM')) throw denied
+      })
+      const now = await this.#files.lstat(at)
+      const byGroup = now.gid === wanted.gid && (wanted.mode & GROUP_WRITE) !== 0n
+      if (now.uid === wanted.uid || byGroup || (wanted.mode & OTHERS_WRITE) !== 0n) return
+      throw ownerError(at.shown, wanted.uid, error)
     }
   }
 
@@ -179,6 +206,10 @@ export class Directory {
       throw error
     }
   }
+}
+
+function modeOf({ mode }: BigIntStats): bigint {
+  return mode & 0o7777n
 }
 
 /** A name that nobody else uses, short enough for any `name`, and known again by `sweep`. */

@@ -37,6 +37,9 @@ export async function copyReal(
       const made = await staging.fstat(target, at.shown)
       if (made.size !== from.like.size) throw changed(from.path)
       const parent = staging.madeIn(await to.directory.stat())
+      // The owner last: who has given a file away may not change it any more.
+      if ((made.mode & 0o7777n) !== BigInt(MODE)) await staging.fchmod(target, at.shown, MODE)
+      await staging.futimes(target, at.shown, Number(from.like.mtimeNs / 1_000_000_000n))
       if (made.uid !== parent.uid || made.gid !== parent.gid) {
         try {
           await staging.fchown(target, at.shown, Number(parent.uid), Number(parent.gid))
@@ -46,8 +49,6 @@ export async function copyReal(
             throw ownerError(at.shown, parent.uid, error)
         }
       }
-      if ((made.mode & 0o777n) !== BigInt(MODE)) await staging.fchmod(target, at.shown, MODE)
-      await staging.futimes(target, at.shown, Number(from.like.mtimeNs / 1_000_000_000n))
       if (to.fsync) await staging.sync(target, at.shown)
     } finally {
       await target.close()

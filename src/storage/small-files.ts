@@ -85,7 +85,7 @@ export function* copySmallFiles(job: SmallJob, buffer: Buffer): FileWork<SmallDo
           ? yield* judgeClone(target, file, buffer)
           : yield* transfer(source, target, file, buffer)
         const mtime = source.stat.mtimeMs / 1000
-        yield* finish(job, needs, file, target, mtime)
+        yield* finish(job, needs, file, target, mtime, cloned)
         written.push({ size: BigInt(size), mtime })
         if (!job.fsync) closeSync((open.pop() as { fd: number }).fd)
       } finally {
@@ -126,8 +126,9 @@ function* openSource(from: At): FileWork<Opened | null> {
 }
 
 function* openTarget(to: At, exists: boolean, mode: number): FileWork<number> {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  if (exists) return yield* call('staging', 'open', to.shown, () => openSync(to.path, O_RDWR | O_NOFOLLOW))
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  // A clone of what nobody may write may not be written either.
+  if (exists) return yield* call('staging', 'open', to.shown, () => openSync(to.path, O_RDONLY | O_NOFOLLOW))
   const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
   return yield* call('staging', 'create', to.shown, () => openSync(to.path, flags, mode))
 }
@@ -208,16 +209,20 @@ function judge(shown: string, expected: Expected, bytes: Buffer): void {
   verifier.end()
 }
 
-/** Owner, mode and time. Files of one directory are born alike, so that only the first is asked. */
+/**
+ * Mode, time, and the owner last: who has given a file away may not change it any more. Files that are made in one directory are born
+ * alike, so that only the first is asked; a clone has the mode of what it is of.
+ */
 function* finish(
   { owner }: SmallJob,
   known: Map<string, Needs>,
   { to }: SmallFile,
   fd: number,
   mtime: number,
+  cloned: boolean,
 ): FileWork<void> {
   const directory = to.path.slice(0, to.path.lastIndexOf('/'))
-  let needs = known.get(directory)
+  let needs = cloned ? undefined : known.get(directory)
   if (needs === undefined) {
     const made = yield* call('staging', 'fstat', to.shown, () => fstatSync(fd))
     needs = {
@@ -225,8 +230,10 @@ function* finish(
       give: made.uid !== Number(owner.uid) || made.gid !== Number(owner.gid),
       mode: (made.mode & 0o7777) !== owner.fileMode,
     }
-    known.set(directory, needs)
+    if (!cloned) known.set(directory, needs)
   }
+  if (needs.mode) yield* call('staging', 'fchmod', to.shown, () => fchmodSync(fd, owner.fileMode))
+  yield* call('staging', 'futimes', to.shown, () => futimesSync(fd, mtime, mtime))
   if (needs.give) {
     try {
       yield* call('staging', 'fchown', to.shown, () => fchownSync(fd, Number(owner.uid), Number(owner.gid)))
@@ -234,6 +241,4 @@ function* finish(
       assertOwned(error, to.shown, BigInt(needs.uid), owner)
     }
   }
-  if (needs.mode) yield* call('staging', 'fchmod', to.shown, () => fchmodSync(fd, owner.fileMode))
-  yield* call('staging', 'futimes', to.shown, () => futimesSync(fd, mtime, mtime))
 }

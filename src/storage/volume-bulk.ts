@@ -1,18 +1,23 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmdirSync,
   type Stats,
   symlinkSync,
 } from 'node:fs'
 import { type BuildPlace, buildDir, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
+import { hiddenName } from './directory.ts'
+import { errnoOf } from './errno.ts'
 import type { LinkTexts } from './links.ts'
 import type { PlacedBuild } from './placement.ts'
 import { prodPlace, stagingPlace } from './spots.ts'
@@ -101,7 +106,10 @@ export class VolumeBulk {
       const there = linkAt(at)
       if (there === undefined) symlinkSync(text, at)
       else if (there !== text) return false
-      return !this.#options.ownersMatter || lstatSync(at).uid === uid
+      if (!this.#options.ownersMatter) return true
+      const made = lstatSync(at)
+      if (made.uid !== uid) lchownSync(at, uid, made.gid)
+      return true
     } finally {
       closeSync(fd)
     }
@@ -136,9 +144,10 @@ export class VolumeBulk {
 function childOf(fd: number, path: string, name: string): number | undefined {
   try {
     if (readlinkSync(`/proc/self/fd/${fd}`) !== path) return undefined
-    const at = `/proc/self/fd/${fd}/${name}`
+    const directory = `/proc/self/fd/${fd}`
+    const at = `${directory}/${name}`
     const stands = lstatSync(at, { throwIfNoEntry: false }) !== undefined
-    return stands || makeLike(at, fstatSync(fd)) ? openOrUndefined(at) : undefined
+    return stands || makeLike(directory, name, fstatSync(fd)) ? openOrUndefined(at) : undefined
   } finally {
     closeSync(fd)
   }
@@ -153,12 +162,24 @@ function linkAt(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readlinkSync(path)
 }
 
-/** False, and nothing is left: it would not be as the one above. */
-function makeLike(path: string, like: Stats): boolean {
-  mkdirSync(path, like.mode & 0o777)
-  const made = lstatSync(path)
-  if (made.uid === like.uid && made.gid === like.gid && (made.mode & 0o7777) === (like.mode & 0o7777))
-    return true
-  rmdirSync(path)
+/** Under another name first, as `Directory.make` does. False, and nothing is left: it would not be as the one above. */
+function makeLike(directory: string, name: string, like: Stats): boolean {
+  const wanted = like.mode & 0o7777
+  const at = `${directory}/${hiddenName(name, 'new')}`
+  mkdirSync(at, wanted & 0o777)
+  try {
+    const born = lstatSync(at)
+    // The owner last: who has given a directory away may not change it any more.
+    if ((born.mode & 0o7777) !== wanted) chmodSync(at, wanted)
+    if (born.uid !== like.uid || born.gid !== like.gid) lchownSync(at, like.uid, like.gid)
+    const made = lstatSync(at)
+    if (made.uid === like.uid && made.gid === like.gid && (made.mode & 0o7777) === wanted) {
+      renameSync(at, `${directory}/${name}`)
+      return true
+    }
+  } catch (error) {
+    if (errnoOf(error) === null) throw error
+  }
+  rmdirSync(at)
   return false
 }

@@ -71,7 +71,12 @@ class Steps {
     await run('systemd-tmpfiles', '--create', 'koji-staging-sync.conf')
     await run('systemctl', 'daemon-reload')
     check('it has a user of its own', true, await run('id', 'koji-staging-sync'))
-    await run('chown', '-R', 'koji-staging-sync:koji-staging-sync', '/mnt/koji')
+    // As on a hub: the tree is the web server's, whose group may write; the service is a member.
+    await run('groupadd', '--force', '--system', 'kojihub')
+    await run('useradd', '--system', '--no-create-home', '--gid', 'kojihub', 'kojihub')
+    await run('usermod', '--append', '--groups', 'kojihub', 'koji-staging-sync')
+    await run('chown', '-R', 'kojihub:kojihub', '/mnt/koji')
+    await run('find', '/mnt/koji', '-type', 'd', '-exec', 'chmod', '2775', '{}', '+')
   }
 
   async configure(): Promise<void> {
@@ -180,6 +185,10 @@ class Steps {
       async () => (await this.#guest.try('test', '-L', link)).ok,
     )
     check("which link into prod's tree", true, await run('readlink', link))
+    const [made = '', above = ''] = (
+      await run('stat', '--format', '%U:%G %a', '/mnt/koji/packages/bash', '/mnt/koji/packages')
+    ).split('\n')
+    check("what is made is the hub's, as all is there", made === above && made.startsWith('kojihub:'), made)
     await this.#world.equal({ tags: ['f43'] })
     check("staging's hub answers as prod's", true)
     await this.#until('the status tells lag and queue', async () =>
