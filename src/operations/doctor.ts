@@ -1,10 +1,12 @@
 import { asError } from '../errors.ts'
 import { getAPIVersion, listVolumes } from '../hub/calls-lookup.ts'
 import type { Check, DoctorOptions } from '../model/operations.ts'
+import type { Database } from '../staging/database.ts'
 import { pendingMigrations } from '../staging/migration.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
-import { fail, ok } from './doctor-check.ts'
+import { checkMadeDirectories } from '../storage/directory-checks.ts'
+import { fail, ok, warn } from './doctor-check.ts'
 import {
   judgeBus,
   judgeCertificate,
@@ -30,7 +32,11 @@ export async function* runDoctor(world: World, { listenMs }: DoctorOptions): Asy
   yield* checkBus(world, listenMs)
   yield await world.checkSignatures()
   yield* checkDatabase(world)
-  for (const check of [...(await checkStorage(world.storageChecks)), ...(await world.checkCopying())]) {
+  for (const check of [
+    ...(await checkStorage(world.storageChecks)),
+    await checkMadeDirectories(world.storageChecks),
+    ...(await world.checkCopying()),
+  ]) {
     yield {
       name: `storage.${check.name}`,
       status: check.level,
@@ -146,6 +152,27 @@ async function* checkDatabase(world: World): AsyncGenerator<Check> {
   }
 }
 
+/** koji-gc in staging takes away what prod keeps; it begins by tagging builds into this tag (util/koji-gc, `handle_trash`). */
+async function checkGarbageCollector(database: Database): Promise<Check> {
+  const name = 'database.koji-gc'
+  const [row] = await database.query<{ builds: number }>(
+    'doctor.trashcan',
+    `select count(*)::int as builds from tag_listing l
+       join tag t on t.id = l.tag_id and t.name = 'trashcan' join events e on e.id = l.create_event
+      where e.time > now() - interval '7 days'
+        and l.creator_id <> (select value::int from staging_sync.setting where key = 'user_id')
+        and l.create_event > coalesce((select value::bigint from staging_sync.setting where key = 'seed_event'), -1)`,
+  )
+  const builds = row?.builds ?? 0
+  if (builds === 0) return ok(name, 'nobody but this service put a build into trashcan within a week')
+  const message = `${builds} builds were put into trashcan within a week, by others than this service`
+  return warn(
+    name,
+    message,
+    "see whether koji-gc runs in staging: it must not, prod's removals come over by themselves",
+  )
+}
+
 async function* checkInit(world: World): AsyncGenerator<Check> {
   const database = await world.database()
   const pending = await pendingMigrations(database, world.migrations)
@@ -165,6 +192,7 @@ async function* checkInit(world: World): AsyncGenerator<Check> {
     return
   }
   yield ok('database.init', `prepared, id_floor ${floor}`)
+  yield await checkGarbageCollector(database)
   const catalog = await world.catalog()
   const low: string[] = []
   for (const { sequence } of catalog.sequences()) {

@@ -160,6 +160,18 @@ describe('doctor', () => {
     expect(await doctor('--listen', 'long')).toMatchObject({ code: 2 })
   })
 
+  it("warns where staging's people, or koji-gc, put builds into the trashcan", async () => {
+    expect((await doctor('--listen', '0')).stdout).toMatch(/^ok +database\.koji-gc: /m)
+    expect((await doctor('--listen', '0')).stdout).toMatch(/^ok +storage\.staging directories: /m)
+    await world.local.addTag('trashcan')
+    await world.local.addPackage('trashcan', 'rubbish')
+    const build = { name: 'rubbish', version: '1', release: '1', rpms: [{ name: 'rubbish', arch: 'x86_64' }] }
+    await world.local.importBuild(build)
+    await world.local.tagBuild('trashcan', 'rubbish-1-1')
+    const warned = await doctor('--listen', '0')
+    expect(warned.stdout).toMatch(/^warn +database\.koji-gc: 1 builds .*\n +do: .*koji-gc/m)
+  })
+
   it('goes on with the rest while the hub is away', async () => {
     await world.way.down()
     const { code, stdout } = await doctor('--listen', '0')

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { noStep, type Step } from '../../src/step.ts'
 import type { StorageCheckOptions } from '../../src/storage/check.ts'
 import { checkStorage } from '../../src/storage/checks.ts'
+import { checkMadeDirectories } from '../../src/storage/directory-checks.ts'
 import { mountOf, overlap, parseMountinfo, positionOf } from '../../src/storage/mounts.ts'
 import { failAt } from './placement-contract.ts'
 import { makeTrees, snapshot, type Trees } from './trees.ts'
@@ -187,6 +188,25 @@ describe('the checks of the trees', () => {
       'volume ..': { level: 'fail' },
       'volume DEFAULT': { level: 'fail' },
     })
+  })
+
+  it("find directories of staging's hub that are not ours to write", async () => {
+    const stagingTopdir = trees.staging
+    const look = (step: Step = noStep) => checkMadeDirectories({ stagingTopdir, step })
+    mkdirSync(join(trees.staging, 'packages/bash/5.3/1'), { recursive: true })
+    mkdirSync(join(trees.staging, 'packages/zsh/5.9/2'), { recursive: true })
+    symlinkSync('/not/here', join(trees.staging, 'packages/lost'))
+    expect(await look()).toMatchObject({ level: 'ok', text: expect.stringMatching(/^4 /) })
+    for (const closed of ['packages/bash', 'packages/zsh/5.9']) {
+      const path = join(trees.staging, closed)
+      const refusing: Step = (verb, detail) => {
+        if (verb === 'file.access' && detail?.path === path)
+          throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
+        return undefined
+      }
+      expect(await look(refusing)).toMatchObject({ level: 'fail', text: expect.stringContaining(`1 of 4`) })
+      expect((await look(refusing)).text).toContain(path)
+    }
   })
 
   it('turn a sick disk into a line, not into an exception', async () => {
