@@ -84,7 +84,7 @@ describe.each(daemons)('%s', (name) => {
 
   it('is told how the daemon goes, and reads its configuration again by the signal that it takes', () => {
     expect([of('Type'), of('NotifyAccess')]).toEqual([['notify'], ['main']])
-    expect(of('ExecReload')).toEqual(['/bin/kill -HUP $MAINPID'])
+    expect(of('ExecReload')).toEqual(["/bin/sh -c 'kill -HUP $$MAINPID'"])
     // One of the loops says so each second or so; those that wait for long have times of their own.
     expect(Number(of('WatchdogSec')[0])).toBeGreaterThanOrEqual(120)
   })
