@@ -79,6 +79,8 @@ export interface CatchUpReport {
   readonly keys: number
   /** rows of the hub's answers, known ones too */
   readonly rows: number
+  /** how long the hub's answers were waited for */
+  readonly hubMs: number
 }
 
 /** What reports progress, in this order: each when it is read to its end, some before. */
@@ -149,6 +151,6 @@ export class CatchUp {
     await readStagingHistory(run)
     await renewSentinel(run)
     await prune(run, REMEMBERED_IDS, overlapMs)
-    return { cursor: run.now.id, keys: run.keys, rows: run.rows }
+    return { cursor: run.now.id, keys: run.keys, rows: run.rows, hubMs: run.hubMs }
   }
 }

@@ -55,6 +55,8 @@ export class Run {
   readonly limits: Limits
   rows = 0
   keys = 0
+  /** how long the hub's answers were waited for */
+  hubMs = 0
   readonly #options: RunOptions
 
   constructor(options: RunOptions) {
@@ -67,7 +69,9 @@ export class Run {
   }
 
   async read<const C extends readonly Call<unknown>[]>(calls: C): Promise<Answers<C>> {
+    const askedMs = performance.now()
     const answers = await this.#options.hub.read(calls, { priority: 'sweep', signal: this.#options.signal })
+    this.hubMs += performance.now() - askedMs
     this.#options.onTurn?.()
     return answers
   }

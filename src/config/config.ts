@@ -17,6 +17,8 @@ export interface Config {
     readonly requestsPerSecond: number
     readonly concurrency: number
     readonly timeoutMs: number
+    /** for queryHistory, for which the hub scans tables; not below `timeoutMs` */
+    readonly historyTimeoutMs: number
     /** prod's volume name to staging's volume name */
     readonly volumes: Readonly<Record<string, string>>
     readonly allowWritableMount: boolean
@@ -113,6 +115,8 @@ export interface Config {
   }
   readonly catchUp: {
     readonly intervalMs: number
+    /** the pause is at least so many times the time that prod's hub took */
+    readonly restFactor: number
     readonly overlapMs: number
     /** when one catch-up a day goes back by `longOverlapMs` instead; null: never */
     readonly longAt: TimeOfDay | null

@@ -108,6 +108,7 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
       requestsPerSecond: prod.requests_per_second,
       concurrency: prod.concurrency,
       timeoutMs: toMs(prod.timeout_seconds),
+      historyTimeoutMs: toMs(Math.max(prod.timeout_seconds, prod.history_timeout_seconds)),
       volumes: prod.volumes,
       allowWritableMount: prod.allow_writable_mount,
     },
@@ -193,6 +194,7 @@ function toConfig(settings: Settings, access: DatabaseAccess): Config {
     worker: { concurrency: worker.concurrency, shutdownGraceMs: toMs(worker.shutdown_grace_seconds) },
     catchUp: {
       intervalMs: toMs(catchUp.interval_seconds),
+      restFactor: catchUp.rest_factor,
       overlapMs: toMs(catchUp.overlap_seconds),
       longAt: toTimeOfDay(catchUp.long_at),
       longOverlapMs: toMs(catchUp.long_overlap_seconds),

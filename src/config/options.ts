@@ -79,6 +79,10 @@ export const OPTIONS = {
       type: seconds({ min: 0.1, max: 3600 }),
       help: 'How long prod may take to answer a request.',
     }),
+    history_timeout_seconds: option(300, {
+      type: seconds({ min: 0.1, max: 3600 }),
+      help: "The same for requests that read prod's history, for which its hub reads whole tables. Never less than timeout_seconds.",
+    }),
     volumes: option<Record<string, string>>(
       { DEFAULT: 'prod' },
       {
@@ -332,6 +336,10 @@ export const OPTIONS = {
     interval_seconds: option(60, {
       type: seconds({ min: 1 }),
       help: "Pause between two looks at prod's history.",
+    }),
+    rest_factor: option(10, {
+      type: z.number().min(0).max(1000),
+      help: "The pause is at least so many times as long as prod's hub took for the last look, up to half an hour: so catch-up keeps it busy for a tenth of the time at most.",
     }),
     overlap_seconds: option(21_600, {
       type: seconds({ min: 0 }),

@@ -34,6 +34,7 @@ export function createHub(config: Config, telemetry: Telemetry, step: Step): Xml
     requestsPerSecond: config.prod.requestsPerSecond,
     concurrency: config.prod.concurrency,
     timeoutMs: config.prod.timeoutMs,
+    historyTimeoutMs: config.prod.historyTimeoutMs,
     step,
     onRequest: ({ methods, faults, seconds, outcome, bytes }) =>
       hubAnswered(telemetry, {

@@ -10,6 +10,8 @@ export interface TransportOptions {
   readonly connections: number
   /** Silence of the hub, also between two pieces of an answer. */
   readonly timeoutMs: number
+  /** The same for requests that are known to be slow. */
+  readonly slowTimeoutMs: number
   /** One request with its whole answer. */
   readonly totalTimeoutMs: number
   readonly userAgent: string
@@ -39,19 +41,20 @@ export class Transport {
     this.#pool = new Pool(url.origin, {
       connections: options.connections,
       pipelining: 1,
-      headersTimeout: options.timeoutMs,
-      bodyTimeout: options.timeoutMs,
       connect: { timeout: options.timeoutMs, ...(options.ca === undefined ? {} : { ca: options.ca }) },
     })
   }
 
   /** `maxBytes` of the answer, unpacked. `done` rejects with RequestFailure, or with the reason that it is cancelled for. */
-  post(body: Buffer, maxBytes: number): Incoming {
+  post(body: Buffer, maxBytes: number, pace: 'usual' | 'slow' = 'usual'): Incoming {
+    const { timeoutMs, slowTimeoutMs, totalTimeoutMs } = this.#options
+    const silenceMs = pace === 'slow' ? slowTimeoutMs : timeoutMs
     const incoming = new Incoming({
       limits: { maxDepth: MAX_DEPTH, maxBytes },
-      totalTimeoutMs: this.#options.totalTimeoutMs,
+      totalTimeoutMs: pace === 'slow' ? Math.max(totalTimeoutMs, silenceMs) : totalTimeoutMs,
     })
-    this.#pool.dispatch({ path: this.#path, method: 'POST', headers: this.#headers, body }, incoming)
+    const request = { path: this.#path, method: 'POST', headers: this.#headers, body } as const
+    this.#pool.dispatch({ ...request, headersTimeout: silenceMs, bodyTimeout: silenceMs }, incoming)
     return incoming
   }
 

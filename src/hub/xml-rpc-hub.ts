@@ -22,6 +22,8 @@ export interface XmlRpcHubOptions {
   readonly concurrency: number
   /** Silence of the hub after which it counts as down. */
   readonly timeoutMs: number
+  /** The same for queryHistory, for which the hub scans whole tables; default: `timeoutMs`. */
+  readonly historyTimeoutMs?: number
   readonly step?: Step
   readonly onRequest?: (report: RequestReport) => void
   /** The rest has defaults that suit real hubs. */
@@ -62,6 +64,7 @@ export class XmlRpcHub implements Hub {
       ca: options.ca,
       connections: options.concurrency,
       timeoutMs: options.timeoutMs,
+      slowTimeoutMs: options.historyTimeoutMs ?? options.timeoutMs,
       totalTimeoutMs: options.totalTimeoutMs ?? options.timeoutMs * 10,
       userAgent: 'koji-staging-sync',
     })

@@ -82,6 +82,7 @@ export async function runDaemon(
     return vital(work).finally(() => health.ended(name))
   }
 
+  telemetry.metrics.busConfigured.set(config.bus.fedmsg.endpoints.length)
   const measures = new Measures({ engine, telemetry, daemonId: daemon.id })
   await engine.membership.join(daemon)
   let http: { destroy(): Promise<void> } | null = null
@@ -97,6 +98,7 @@ export async function runDaemon(
     const catchUps = new CatchUpLoop({
       catchUp: (aborted, onTurn) => catchUpOnce(engine, long, aborted, onTurn),
       intervalMs: config.catchUp.intervalMs,
+      restFactor: config.catchUp.restFactor,
       telemetry,
       onTurn: () => health.turned('catch-up'),
     })
@@ -117,7 +119,7 @@ export async function runDaemon(
       loop(
         'catch-up',
         () => catchUps.run(all),
-        CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.timeoutMs,
+        CATCH_UP_STEP_MS + STEP_REQUESTS * config.prod.historyTimeoutMs,
       ),
       loop(
         'reconcile',

@@ -26,6 +26,17 @@ export function catchUpFinished(
   log[fields.keys > 0 ? 'info' : 'debug'](fields, 'catch-up finished')
 }
 
+/** When the next one comes; told where the hub's slowness makes it later than configured. */
+export function catchUpPaced(
+  { log, metrics }: Telemetry,
+  { pauseMs, intervalMs, hubMs }: { pauseMs: number; intervalMs: number; hubMs: number },
+): void {
+  const seconds = (ms: number): number => Math.round(ms / 1000)
+  metrics.catchUpPause.set(pauseMs / 1000)
+  if (pauseMs <= intervalMs) return
+  log.info({ pauseSeconds: seconds(pauseMs), hubSeconds: seconds(hubMs) }, 'catch-up slowed: prod is slow')
+}
+
 export function catchUpFailed({ log }: Telemetry, error: Error): void {
   log.warn({ err: error }, 'catch-up failed')
 }

@@ -33,6 +33,10 @@ export class Metrics {
     'bus_last_message_timestamp_seconds',
     'When a message last came from the bus',
   )
+  readonly busConfigured = this.#gauge(
+    'bus_configured_endpoints',
+    'Endpoints of the bus in the configuration; 0: there is none, changes are found by catch-up alone',
+  )
   readonly busConnected = this.#gauge('bus_connected_endpoints', 'Endpoints of the bus that are connected')
 
   readonly trustReads = this.#counter(
@@ -142,6 +146,10 @@ export class Metrics {
     'catchup_cursor_timestamp_seconds',
     "When the newest change was made that a source of catch-up has read, by prod's clock; quiet hours of prod make it old, too; 0: never read",
     ['source'],
+  )
+  readonly catchUpPause = this.#gauge(
+    'catchup_pause_seconds',
+    "Pause until the next catch-up: catch_up.interval_seconds, or more where prod's hub takes long",
   )
   readonly catchUpKeys = this.#counter('catchup_keys_total', 'Keys that catch-up marked')
 

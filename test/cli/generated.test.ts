@@ -57,7 +57,7 @@ describe('completion in bash', () => {
     expect(complete('clashes', 're')).toEqual(['resolve'])
     expect(complete('clashes', 'resolve', 'build/101', 'p')).toEqual(['prod-wins'])
     expect(complete('reconcile', '--dry-run', '--al')).toEqual(['--allow-removals'])
-    expect(complete('run', '--set', 'prod.h')).toEqual(['prod.hub='])
+    expect(complete('run', '--set', 'prod.hu')).toEqual(['prod.hub='])
     expect(complete('run', '--config', 'config/koji')).toEqual(['config/koji-staging-sync.toml'])
     expect(complete('reconcile', '--tag', 'f')).toEqual([])
     expect(complete('completion', '')).toEqual(['--help', 'bash', 'zsh', 'fish'])

@@ -342,6 +342,28 @@ describe('a hub that is down', () => {
     await outage('HUB_TIMEOUT')
   })
 
+  it('is silent over its history, for which it may take longer', async () => {
+    await connected({ timeoutMs: 500, historyTimeoutMs: 60_000 })
+    let asked = (): void => {}
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    let end = (): void => {}
+    server.intercept = ({ method }, response) => {
+      if (method !== 'queryHistory') return true
+      const answer = writeResponse({ tag_config: [] })
+      end = () => void response.setHeader('content-type', 'text/xml').end(answer)
+      asked()
+      return true
+    }
+    const history = hub.read([queryHistory(['tag_config'], { afterEvent: 1 })], sweep)
+    await isAsked
+    // Asked later, and given up while the history is still waited for.
+    await expect(hub.read([getPackage(1)], live)).rejects.toMatchObject({ code: 'HUB_TIMEOUT' })
+    end()
+    expect(await history).toEqual([{ tag_config: [] }])
+  })
+
   it('drips, but never ends', async () => {
     await connected({ timeoutMs: 60_000, totalTimeoutMs: 500 })
     server.intercept = async (_, response) => {
