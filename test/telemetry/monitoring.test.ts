@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { metricsMarkdown } from '../../src/cli/metrics-command.ts'
+import { DRIFT_KINDS } from '../../src/model/drift.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { isFiring, RULES, readAlerts } from './alerts.ts'
 import { parsePage, type Scrape } from './promql.ts'
@@ -31,9 +32,18 @@ const CAUSES: Readonly<Record<string, readonly [series: string, bad: string, goo
     ['kojisync_scrub_missed_total{kind="tag"}', '0+1', '150+0'],
   ],
   KojiSyncParkedKeys: [['kojisync_queue_keys{state="parked"}', '1', '0']],
+  KojiSyncQuietDrift: [
+    ['kojisync_drift{kind="owner"}', '90', '0'],
+    ['kojisync_scrub_missed_total{kind="owner"}', '0+1', '150+0'],
+  ],
+  KojiSyncProdFilesMissing: [['kojisync_scrub_missed_total{kind="files"}', '0+1', '150+0']],
+  KojiSyncNoRoom: [['kojisync_breaker_open{part="space"}', '1', '0']],
   KojiSyncStorageRefused: [['kojisync_breaker_open{part="storage"}', '1', '0']],
   KojiSyncDatabaseDown: [['kojisync_breaker_open{part="database"}', '1', '0']],
-  KojiSyncBusSilent: [['kojisync_bus_last_message_timestamp_seconds', '0', '9000+60']],
+  KojiSyncBusSilent: [
+    ['kojisync_bus_last_message_timestamp_seconds', '0', '9000+60'],
+    ['kojisync_bus_configured_endpoints', '1', '1'],
+  ],
   KojiSyncHubErrors: [
     ['kojisync_hub_requests_total{outcome="outage"}', '0+30', '4500+0'],
     ['kojisync_hub_requests_total{outcome="ok"}', '0+60', '9000+60'],
@@ -43,7 +53,19 @@ const CAUSES: Readonly<Record<string, readonly [series: string, bad: string, goo
 }
 const HALF = 150
 /** Minutes after which an alert must be quiet again: what it looks back at is over. */
-const QUIET_AFTER = (name: string): number => (name === 'KojiSyncDriftFound' ? HALF + 1500 : HALF + 60)
+const QUIET_AFTER = (name: string): number =>
+  ['KojiSyncDriftFound', 'KojiSyncQuietDrift', 'KojiSyncProdFilesMissing'].includes(name)
+    ? HALF + 1500
+    : HALF + 60
+
+const DAY = 86_400
+
+/** What fires when a page that never changes is scraped for two hours, on the thirtieth day after 1970. */
+function firing(...series: string[]): string[] {
+  const samples = parsePage(series.join('\n'))
+  const scrapes = Array.from({ length: 120 }, (_, minute) => ({ at: 30 * DAY + minute * 60, samples }))
+  return alerts.filter((alert) => isFiring(alert, scrapes)).map(({ name }) => name)
+}
 
 describe('what monitoring is told', () => {
   it('is described by the docs as it is', async () => {
@@ -94,6 +116,27 @@ describe('what monitoring is told', () => {
       if (minute === HALF - 1) expect(isFiring(alert, scrapes)).toBe(true)
     }
     expect(isFiring(alert, scrapes)).toBe(false)
+  })
+
+  it('takes each kind of drift into one alert, and few of a kind that Koji tells nobody of into none', () => {
+    const kinds = ['KojiSyncDriftFound', 'KojiSyncQuietDrift', 'KojiSyncProdFilesMissing'].flatMap((name) => {
+      const { expr = '' } = alerts.find((one) => one.name === name) ?? {}
+      const lists = [...expr.matchAll(/kind=~?"([^"]+)"/g)].map(([, list = '']) => list)
+      expect(new Set(lists).size).toBe(1)
+      return (lists[0] ?? '').split('|')
+    })
+    expect(kinds.sort()).toEqual([...DRIFT_KINDS].sort())
+    expect(firing('kojisync_drift{kind="volume"} 3', 'kojisync_drift{kind="checksums"} 40')).toEqual([])
+  })
+
+  it('asks nothing of a site without a bus, and no comparison of an installation of yesterday', () => {
+    const never = 'kojisync_bus_last_message_timestamp_seconds 0'
+    expect(firing(never, 'kojisync_bus_configured_endpoints 0')).toEqual([])
+    expect(firing(never, 'kojisync_bus_configured_endpoints 2')).toEqual(['KojiSyncBusSilent'])
+    const started = (day: number) => `kojisync_process_start_time_seconds ${day * DAY}`
+    const compared = 'kojisync_reconcile_last_success_timestamp_seconds 0'
+    expect(firing(compared, started(29))).not.toContain('KojiSyncReconcileStale')
+    expect(firing(compared, started(27))).toContain('KojiSyncReconcileStale')
   })
 
   // The same by Prometheus itself, by hand: PROMTOOL=promtool npx vitest run test/telemetry/monitoring.test.ts
