@@ -11,6 +11,8 @@ import { createLog } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { paintFor } from './colour.ts'
 import { hasFailed } from './open-keys.ts'
+import { ProgressBar } from './progress-bar.ts'
+import { ReconcileBar } from './reconcile-bar.ts'
 import { checkLine, initText, syncedLine } from './render.ts'
 import { DriftText, driftJson, reportText } from './render-drift.ts'
 import { statusText } from './render-status.ts'
@@ -85,10 +87,24 @@ export function syncCommand(around: Surroundings, flags: CommonFlags, keys: read
   return once(around, flags, async (operations, signal) => {
     let failed = false
     let held = false
-    for await (const synced of operations.sync(keys, signal)) {
-      around.stdout.write(syncedLine(synced))
-      failed ||= ['failed', 'parked', 'waiting'].includes(synced.outcome)
-      held ||= synced.outcome === 'held'
+    let done = 0
+    const { stdout } = around
+    // For one key there is nothing between its beginning and its end.
+    const bar = stdout.isTTY === true && keys.length > 1 ? new ProgressBar(stdout) : null
+    const show = (): void => bar?.show(done / keys.length, `${done} of ${keys.length} keys`)
+    try {
+      show()
+      for await (const synced of operations.sync(keys, signal)) {
+        bar?.clear()
+        stdout.write(syncedLine(synced))
+        failed ||= ['failed', 'parked', 'waiting'].includes(synced.outcome)
+        held ||= synced.outcome === 'held'
+        // A name may be several keys.
+        done = Math.min(done + 1, keys.length)
+        show()
+      }
+    } finally {
+      bar?.clear()
     }
     if (failed) return EXIT.error
     return held ? EXIT.held : EXIT.ok
@@ -115,17 +131,23 @@ export function reconcileCommand(
     ...(allowRemovals === undefined ? {} : { allowRemovals, allowedBy: accountOf(around) }),
   }
   return once(around, flags, async (operations, signal) => {
+    const { stdout } = around
     const text = new DriftText()
+    const bar = stdout.isTTY === true && !flags.json ? new ReconcileBar(stdout) : null
     let code: number = EXIT.ok
-    for await (const news of operations.reconcile(options, signal)) {
-      if (news.kind === 'difference') {
-        if (flags.json) around.stdout.write(driftJson(news.drift))
-        else text.add(news.drift)
-        continue
+    try {
+      for await (const news of operations.reconcile(options, signal)) {
+        if (news.kind === 'difference') {
+          if (flags.json) stdout.write(driftJson(news.drift))
+          else text.add(news.drift)
+        } else if (news.kind === 'end') {
+          bar?.end()
+          if (!flags.json) stdout.write(text.text() + reportText(news.report))
+          code = reconcileCode(news.report, flags.dryRun)
+        } else bar?.tell(news)
       }
-      const { report } = news
-      if (!flags.json) around.stdout.write(text.text() + reportText(report))
-      code = reconcileCode(report, flags.dryRun)
+    } finally {
+      bar?.end()
     }
     return code
   })

@@ -61,9 +61,13 @@ export interface ReconcileOptions {
   readonly allowedBy?: string
 }
 
-/** What a reconcile tells: differences as they are found, and at last the sum. */
+/** What a reconcile tells: differences as they are found, how far it is, and at last the sum. */
 export type ReconcileNews =
   | { readonly kind: 'difference'; readonly drift: Drift }
+  /** what was compared; `of`: tags that are to be, as far as is known: parents come in on the way */
+  | { readonly kind: 'comparing'; readonly tags: number; readonly of: number; readonly builds: number }
+  /** keys that are still to be seen through */
+  | { readonly kind: 'converging'; readonly left: number }
   | { readonly kind: 'end'; readonly report: ReconcileReport }
 
 export interface ReconcileReport extends OpenKeys {

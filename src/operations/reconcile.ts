@@ -13,6 +13,7 @@ import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts
 import { driftFound, removalsAllowed } from '../telemetry/finding-events.ts'
 import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
+import { News } from './news.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import { startWork } from './start-work.ts'
 import type { Engine, World } from './world.ts'
@@ -53,14 +54,20 @@ export async function* runReconcile(
   const walked: Walked = { tags: 0, builds: 0 }
   const counts: Counts = { drift: 0, queued: 0, parked: 0, held: 0 }
   const missed: Missed = {}
-  const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0 }, walked)
+  let of = 0
+  const onTags = (tags: number): void => void (of = tags)
+  const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0, onTags }, walked)
+  const soFar = (): ReconcileNews => ({ kind: 'comparing', ...walked, of: Math.max(of, walked.tags) })
   const report = (ends: OpenKeys): ReconcileNews => ({
     kind: 'end',
     report: { ...walked, differences: counts, ...ends },
   })
 
   if (options.dryRun) {
-    for await (const drifts of walk) yield* told(drifts, counts)
+    for await (const drifts of walk) {
+      yield* told(drifts, counts)
+      yield soFar()
+    }
     yield report({ heldKeys: 0, parkedKeys: 0, failingKeys: 0, failures: [] })
     return
   }
@@ -83,8 +90,12 @@ export async function* runReconcile(
         tally(missed, drifts)
         await crew.mark(drifts.map(({ key }) => key))
         yield* told(drifts, counts)
+        yield soFar()
       }
-      await crew.finish()
+      const news = new News<ReconcileNews>()
+      const finished = news.until(() => crew.finish((left) => news.tell({ kind: 'converging', left })))
+      yield* news.read()
+      await finished
     } finally {
       await crew.stop()
     }

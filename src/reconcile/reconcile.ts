@@ -71,6 +71,8 @@ export interface WalkOptions {
   readonly tags: readonly string[]
   /** before a difference is looked at again: as long as others, who work on the queue, may need for a fresh change */
   readonly confirmMs: number
+  /** told how many tags are to be compared, each time that more are known */
+  readonly onTags?: (of: number) => void
 }
 
 /** What was compared. */
@@ -119,12 +121,20 @@ export class Reconcile {
       yield await look(() => findGone(this.#deps, 'tag', shown, (tag) => this.#isInScope(tag)))
     }
     const from = { roots: roots.map(({ id }) => id), needed, seen }
+    let known = -1
+    const tell = (): void => {
+      if (needed.size === known) return
+      known = needed.size
+      options.onTags?.(new Set([...from.roots, ...needed]).size)
+    }
+    tell()
     for await (const walkedTag of readAhead(
       walkTags(this.#deps, from, this.#limits, { ...read, signal: shared }),
     )) {
       yield await this.#compareTag(walkedTag, { whole, read, look })
       walked.tags += 1
       walked.builds += walkedTag.tag.builds.length
+      tell()
     }
     if (whole) yield* this.#walkBuilds(seen, read, look)
   }

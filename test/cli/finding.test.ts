@@ -75,6 +75,23 @@ describe('event', () => {
 })
 
 describe('reconcile', () => {
+  it('shows how far it is on a terminal, and leaves the terminal with the report alone', async () => {
+    const { stdout } = await scripted(['reconcile'], '', true)
+    expect(stdout).toContain('\r[######------------------] comparing: 1 of 4 tags, 5 taggings')
+    expect(stdout.split('\r').at(-1)).toBe('no difference in 2 tags with 5 taggings\n')
+    for (const flags of [['--json'], []]) {
+      const piped = await scripted(['reconcile', ...flags], 'drift', flags.length > 0)
+      expect(piped.stdout).not.toMatch(/\r|comparing/)
+    }
+  })
+
+  it('as does sync of several keys, a line each, and of one key nothing but its line', async () => {
+    const many = await scripted(['sync', 'tag/f41', 'tag/f42'], 'applied,unchanged', true)
+    expect(many.stdout).toContain('\r[------------------------] 0 of 2 keys')
+    expect(many.stdout.match(/\n/g)).toHaveLength(2)
+    expect((await scripted(['sync', 'tag/f41'], 'applied', true)).stdout).not.toContain('[')
+  })
+
   it.each([
     [['--allow-removals', '0']],
     [['--allow-removals', 'all']],

@@ -128,6 +128,8 @@ export function scriptedOperations(script: string): Operations {
         differences[state] += 1
         yield { kind: 'difference', drift: drift(state, i) }
       }
+      yield { kind: 'comparing', tags: 1, of: 4, builds: 5 }
+      yield { kind: 'converging', left: 3 }
       const ends = dryRun ? openKeys({ held: 0, parked: 0 }) : openKeys(differences)
       yield { kind: 'end', report: { tags: 2, builds: 5, differences, ...ends } }
     },

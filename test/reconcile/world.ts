@@ -67,7 +67,7 @@ async function run(here: Here, options: ReconcileOptions): Promise<Reconciled> {
   let report: ReconcileReport | null = null
   for await (const news of here.operations.reconcile(options, stop.signal)) {
     if (news.kind === 'difference') drifts.push(news.drift)
-    else report = news.report
+    else if (news.kind === 'end') report = news.report
   }
   stop.abort(new StopError('STOPPED_BY_TEST', 'done'))
   if (report === null) throw new Error('no report')
