@@ -10,7 +10,7 @@ _koji_staging_sync() {
   fi
   case $prev in
     -c|--config|--dump|--policy|--gpg-home) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --role|--listen|--tag|--allow-removals|--since|--older-than|--free|--ca|--crl|--backends) return ;;
+    --role|--listen|--tag|--allow-removals|--since|--older-than|--leave|--free|--ca|--crl|--backends) return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
@@ -31,7 +31,7 @@ _koji_staging_sync() {
     "status") words="--config --set --debug --json --help" ;;
     "prune") words="--config --set --debug --yes --older-than --json --help" ;;
     "refresh-snapshot") words="--config --set --debug --help" ;;
-    "seed") words="--config --set --debug --dump --from-hub --tag --swap --rollback --older --plan --leave-local --leave-rest --free --json --help" ;;
+    "seed") words="--config --set --debug --dump --from-hub --tag --swap --rollback --older --plan --leave-local --leave-rest --leave --free --json --help" ;;
     "clashes") words="list show resolve --help" ;;
     "clashes list") words="--config --set --debug --json --help" ;;
     "clashes show") words="--config --set --debug --json --help" ;;

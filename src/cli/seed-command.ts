@@ -66,6 +66,8 @@ function line(news: Said): string {
       return `${news.database} is ready, up to prod's event ${news.seedEvent}, after ${duration(news.elapsedMs / 1000)}`
     case 'carried':
       return carriedLines(news)
+    case 'files':
+      return filesLines(news)
     case 'marked':
       return `${news.builds} builds have other signatures than the dump: the daemon looks at them`
     case 'swapped':
@@ -82,9 +84,21 @@ function carriedLines({ isPlan, carried, left, elapsedMs }: Said & { kind: 'carr
     const names = examples.length === 0 ? '' : `: ${examples.slice(0, MAX_NAMES).join(', ')}${more}`
     return `  ${count} ${kind}${names}`
   })
-  const open = left.map(({ what, why, decided }) => `  ${decided ? 'left' : 'CANNOT'}: ${what}: ${why}`)
+  const open = left.map(({ what, why, decided, keys }) =>
+    decided ? `  left: ${what}: ${why}` : `  CANNOT: ${what}: ${why} (--leave ${keys[0]})`,
+  )
   if (lines.length === 0 && open.length === 0) return `${head}: nothing, staging made nothing itself`
   return [`${head}, in ${duration(elapsedMs / 1000)}:`, ...lines, ...open].join('\n')
+}
+
+function filesLines({ modes, withoutFiles }: Said & { kind: 'files' }): string {
+  const lines = modes.map(({ mode, builds, toBring, bytesToBring }) => {
+    const bytes = bytesToBring === 0 ? '' : `, ${mb(bytesToBring)} MB`
+    const left = toBring === 0 ? '' : `; ${toBring} of them are left to the daemon, newest first${bytes}`
+    return `  ${mode}: ${builds} builds${left}`
+  })
+  if (withoutFiles > 0) lines.push(`  without files: ${withoutFiles} builds, out of scope (no prod.topdir)`)
+  return [`files of complete builds:`, ...lines].join('\n')
 }
 
 function mb(bytes: number): string {

@@ -17,6 +17,7 @@ interface SeedFlags extends CommonFlags {
   readonly plan: boolean
   readonly leaveLocal: boolean
   readonly leaveRest: boolean
+  readonly leave: readonly string[]
   readonly free?: number
   readonly json: boolean
 }
@@ -59,7 +60,13 @@ export function addSeed(around: Surroundings, configured: Configured, done: (cod
       'carry nothing over: what staging made stays behind in the database that is kept',
       false,
     )
-    .option('--leave-rest', 'what cannot be carried over may stay behind', false)
+    .option('--leave-rest', 'all that cannot be carried over may stay behind', false)
+    .option(
+      '--leave <key>',
+      'this one may stay behind, as --plan names it (build/NVR); may be repeated',
+      (key: string, before: readonly string[]) => [...before, key],
+      [],
+    )
     .addOption(
       new Option('--free <bytes>', "room on staging's PostgreSQL server, where it cannot be seen").argParser(
         parseRows,
@@ -68,13 +75,13 @@ export function addSeed(around: Surroundings, configured: Configured, done: (cod
     .option('--json', 'one JSON object a line', false)
     .addHelpText('after', SEED_HELP)
     .action(async (flags: SeedFlags) => {
-      const { dump = null, swap, rollback, plan, leaveLocal, leaveRest } = flags
+      const { dump = null, swap, rollback, plan, leaveLocal, leaveRest, leave } = flags
       if (flags.fromHub) return done(await seedFromHub(around, flags))
       const { older: allowOlder, free: freeBytes = null } = flags
       if (dump === null && !swap && !rollback && !plan) {
         throw new InvalidArgumentError('seed needs --dump, --from-hub, --swap, --plan or --rollback')
       }
-      const options = { dump, swap, rollback, plan, allowOlder, leaveLocal, leaveRest, freeBytes }
+      const options = { dump, swap, rollback, plan, allowOlder, leaveLocal, leaveRest, leave, freeBytes }
       done(await seedCommand(around, flags, options))
     })
 }

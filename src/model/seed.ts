@@ -13,6 +13,8 @@ export interface SeedOptions {
   readonly leaveLocal: boolean
   /** what of it cannot be carried over may stay behind */
   readonly leaveRest: boolean
+  /** of that these alone: keys of `LeftBehind` */
+  readonly leave: readonly string[]
   /** room on the database server, as a person knows it; null: it is found out where that is possible */
   readonly freeBytes: number | null
 }
@@ -32,6 +34,21 @@ export interface LeftBehind {
   readonly why: string
   /** by policy, or since it is nothing that anybody misses; false: a person has to say that it may be left */
   readonly decided: boolean
+  /** what `--leave` calls it, its own key first, then those of what it hangs on: `tagging/f43/own-1-1`, `build/own-1-1` */
+  readonly keys: readonly string[]
+}
+
+/** How the files of complete builds stand after a seed. */
+export interface PlannedFiles {
+  readonly modes: readonly {
+    readonly mode: string
+    readonly builds: number
+    /** of these, those whose files the daemon places after the swap */
+    readonly toBring: number
+    readonly bytesToBring: number
+  }[]
+  /** out of scope, where there is no mount of prod to link to */
+  readonly withoutFiles: number
 }
 
 /** What a seed tells. */
@@ -77,6 +94,7 @@ export type SeedNews =
       readonly left: readonly LeftBehind[]
       readonly elapsedMs: number
     }
+  | ({ readonly kind: 'files' } & PlannedFiles)
   /** keys of builds whose signatures changed after the dump: for the daemon to look at */
   | { readonly kind: 'marked'; readonly builds: number }
   | { readonly kind: 'swapped'; readonly kept: string; readonly ended: number; readonly downtimeMs: number }

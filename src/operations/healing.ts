@@ -6,6 +6,7 @@ type Marker = Pick<Engine, 'database' | 'queue'>
 
 /** A placement that has been open so long belongs to nobody who still works on it. */
 const STALE_PLACEMENT_SECONDS = 120
+const HEALED_AT_ONCE = 500
 
 /**
  * Files that a crash left without rows, or rows' removal without the files': their builds' keys see to both. Looked for again
@@ -17,10 +18,14 @@ export async function healPlacements(engine: Marker): Promise<void> {
     minAgeSeconds: STALE_PLACEMENT_SECONDS,
   })
   const ids = [...new Set(open.map((place) => place.prodBuildId))]
-  await markUnlessQueued(
-    engine,
-    ids.map((buildId) => ({ kind: 'build', buildId })),
-  )
+  // What is marked at once has no order among itself: a seed's newest builds come before its old ones.
+  for (let at = 0; at < ids.length; at += HEALED_AT_ONCE) {
+    const some = ids.slice(at, at + HEALED_AT_ONCE)
+    await markUnlessQueued(
+      engine,
+      some.map((buildId) => ({ kind: 'build', buildId })),
+    )
+  }
 }
 
 /**

@@ -60,6 +60,10 @@ export async function rehearse(
   const startedMs = performance.now()
   const taken = await tryOut(to, carry)
   tellCarried(taken, true, startedMs, tell)
+  const known = new Set(taken.left.flatMap(({ keys }) => keys))
+  const unknown = options.leave.filter((key) => !known.has(key))
+  if (unknown.length > 0)
+    tell({ kind: 'note', text: `--leave ${unknown.join(', ')}: nothing of that name would be left behind` })
   if (!options.plan) refuseRest(taken.left, options)
 }
 
@@ -68,18 +72,22 @@ export function tellCarried(report: CarryReport, isPlan: boolean, startedMs: num
   tell({ kind: 'carried', isPlan, carried, left, elapsedMs: performance.now() - startedMs })
 }
 
+/** So many fit into a message. */
+const MAX_NAMED = 100
+
 /** Throws SafetyError SEED_LOCAL_WORK. */
-export function refuseRest(left: readonly LeftBehind[], { leaveRest }: SeedOptions): void {
-  const open = left.filter(({ decided }) => !decided)
+export function refuseRest(left: readonly LeftBehind[], { leaveRest, leave }: SeedOptions): void {
+  const open = left.filter(({ decided, keys }) => !decided && !keys.some((key) => leave.includes(key)))
   if (open.length === 0 || leaveRest) return
   const named = open
-    .slice(0, 5)
-    .map(({ what, why }) => `${what} (${why})`)
+    .slice(0, MAX_NAMED)
+    .map(({ what, why, keys }) => `${what} (${why}; --leave ${keys[0]})`)
     .join('; ')
-  const more = open.length > 5 ? `; and ${open.length - 5} more` : ''
+  const rest = open.length - MAX_NAMED
+  const more = rest > 0 ? `; and ${rest} more (all of them: seed --plan, for programs with --json)` : ''
   throw new SafetyError(
     'SEED_LOCAL_WORK',
-    `staging made what cannot be carried over: ${named}${more} (--leave-rest leaves it behind in the database that is kept)`,
+    `staging made what cannot be carried over: ${named}${more} (--leave KEY leaves one behind in the database that is kept, --leave-rest all)`,
     { detail: { left: open } },
   )
 }

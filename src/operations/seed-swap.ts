@@ -1,5 +1,6 @@
 import type { SeedNews, SeedOptions } from '../model/seed.ts'
 import { markChangedSignatures } from '../seed/changed-signatures.ts'
+import { readPlannedFiles } from '../seed/planned-files.ts'
 import type { Session } from '../seed/session.ts'
 import { refuseUnendable } from '../seed/sessions.ts'
 import { findNext, rollBack, swapIn } from '../seed/swap.ts'
@@ -32,7 +33,10 @@ export async function runExchange(
     sessions.push(running, upper)
     const carry = isKoji && !leaveLocal ? await prepareCarry(world, running, upper) : null
     await rehearse(world, { carry, to: upper }, replaced, options, tell)
-    if (plan) return
+    if (plan) {
+      tell({ kind: 'files', ...(await readPlannedFiles(upper)) })
+      return
+    }
     const what = {
       admin,
       helper,

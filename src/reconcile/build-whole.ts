@@ -1,11 +1,11 @@
 import { lookAt, prodIds } from '../converge/build/look.ts'
 import { isWhole, observeBuild, type ProdBuild } from '../converge/build/observe.ts'
+import { isOutside, placementOf } from '../converge/build/placement-of.ts'
 import { findPartRefs } from '../converge/build/refs.ts'
 import { nvrOf } from '../converge/build/row.ts'
 import { isPruned, isTakenOver, readStanding, type Standing } from '../converge/build/standing.ts'
 import type { Deps } from '../converge/deps.ts'
 import { getBuild } from '../hub/calls-build.ts'
-import { listTagsOfBuild } from '../hub/calls-tag.ts'
 import type { ReadOptions } from '../hub/hub.ts'
 import { filesOfBuild } from '../model/build-files.ts'
 import type { DriftKind } from '../model/drift.ts'
@@ -39,11 +39,7 @@ export async function compareWhole(deps: Deps, buildId: number, options: ReadOpt
   if (missing || isTakenOver(standing))
     return coarse.length > 0 ? coarse : [found('build', nvrOf(prod), null)]
 
-  const placement = deps.placement.choose({
-    name: build.packageName,
-    btypes: [...prod.types.keys()],
-    tags: await tagNames(deps, buildId, options),
-  })
+  const placement = await placementOf(deps, prod, standing, options)
   const stagingVolume = deps.placement.stagingVolume(placement, build.volumeName)
   const names = await findNameRefs(database, prod, stagingVolume)
   const parts = await findPartRefs(database, owner, prod)
@@ -71,7 +67,10 @@ export async function compareWhole(deps: Deps, buildId: number, options: ReadOpt
   if (lacking.length > 0) result.push(found('components', lacking, []))
   if (look.blocked !== null || look.ownTree) return result
   const faults = await fileFaults(prod, standing, placement, stagingVolume)
-  return faults.length === 0 ? result : [...result, found('files', null, faults)]
+  if (faults.length === 0) return result
+  // What a seed left without files: nothing in scope needs them.
+  const isLeft = standing.placements.length === 0 && (await isOutside(deps, buildId, standing, options))
+  return isLeft ? result : [...result, found('files', null, faults)]
 }
 
 function findings(buildId: number, subject: string) {
@@ -94,17 +93,6 @@ async function standsAlready(placement: Placement, standing: Standing): Promise<
   const { own, placements } = standing
   if (own === null || placements.length > 0) return false
   return placement.standsAlready(own)
-}
-
-/** Names of the tags in scope that hold the build, where a placement rule asks for them. */
-async function tagNames(deps: Deps, buildId: number, options: ReadOptions): Promise<string[]> {
-  const { scope, database, hub } = deps
-  if (!deps.placement.needsTags) return []
-  const [tags] = await hub.read([listTagsOfBuild(buildId)], options)
-  const outside = await Promise.all(
-    tags.map((tag) => scope.whyOutside(hub, database, tag.id, options.priority)),
-  )
-  return tags.filter((_tag, i) => outside[i] === null).map(({ name }) => name)
 }
 
 /** What its archives contain and staging lacks, but for builds that prod has deleted since: those never come. */

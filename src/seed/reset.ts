@@ -4,6 +4,7 @@ import { disableHosts, openHosts } from './reset-hosts.ts'
 import { allowUsers, revokeGrants } from './reset-people.ts'
 import type { PlaceBuilds } from './reset-placement.ts'
 import { emptyQueues, forgetPasswords, rewritePrincipals } from './reset-secrets.ts'
+import { type RewriteTags, rewriteTags } from './reset-tags.ts'
 import { addChannels, cancelBuilds, cancelTasks, endRepos, rewriteRepos } from './reset-work.ts'
 import type { Session } from './session.ts'
 
@@ -34,6 +35,7 @@ export interface Wishes {
   /** regular expressions; the first that is found in a principal counts; one that none is found in is removed */
   readonly principals: readonly { readonly match: string; readonly replace: string }[]
   readonly repoUrls: readonly { readonly match: string; readonly replace: string }[]
+  readonly tagRewrite: RewriteTags
   readonly placeBuilds: PlaceBuilds
 }
 
@@ -71,4 +73,5 @@ export async function resetAll(options: Omit<ResetContext, 'event'>): Promise<vo
   await openHosts(context)
   await disableHosts(context)
   await rewriteRepos(context)
+  await rewriteTags(context)
 }

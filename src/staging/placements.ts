@@ -149,7 +149,7 @@ export function takeAway(
   )
 }
 
-/** By build, or all of some states (those that a restart has to finish), oldest first. */
+/** By build, or all of some states (those that a restart has to finish), those that waited longest first, of the same time (a seed's) the newest builds. */
 export function listPlacements(
   sql: Sql,
   options: {
@@ -167,7 +167,7 @@ export function listPlacements(
        from staging_sync.placement
       where ($1::bigint[] is null or prod_build_id = any($1)) and ($2::text[] is null or state = any($2))
         and changed_at <= clock_timestamp() - make_interval(secs => $3)
-      order by changed_at, prod_build_id limit $4`,
+      order by changed_at, prod_build_id desc limit $4`,
     [
       options.prodBuildIds ?? null,
       options.states ?? null,

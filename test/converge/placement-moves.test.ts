@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Scope } from '../../src/converge/scope.ts'
 import { markMoved } from '../../src/operations/moved-builds.ts'
 import { Placements } from '../../src/operations/placements.ts'
 import { noStep } from '../../src/step.ts'
@@ -214,4 +215,22 @@ it("a promoted draft's farm has the new name, and the old one leads there until 
   await prod.resetBuild(draft.id)
   await sweepOne(sync, draft.id, farm)
   expect(await of('sketch')).toEqual({})
+})
+
+it('a build that nothing in scope needs stays where a seed has linked it, until a tag in scope takes it', async () => {
+  const { prod } = sync
+  const build = await prod.importBuild({
+    ...{ name: 'left', version: '1', release: '1' },
+    rpms: [{ arch: 'x86_64' }],
+  })
+  await sweepOne(sync, build.id, withRules(rule('volume')))
+  const scope = new Scope({ tags: ['f44*'], excludeTags: [], builds: 'tagged', sideTags: false })
+  const copy = { ...withRules(rule('copy')), scope }
+  await sweepOne(sync, build.id, copy)
+  expect(await placements(sync, build.id)).toEqual(['prod 1 placed'])
+  await prod.addTag('f44')
+  await prod.addPackage('f44', 'left')
+  await prod.tagBuild('f44', build.id)
+  await sweepOne(sync, build.id, copy)
+  expect(await placements(sync, build.id)).toEqual(['prod-copy 1 placed'])
 })

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HereDaemon } from '../e2e/daemon.ts'
 import type { LogLine } from '../e2e/log-lines.ts'
@@ -234,5 +235,40 @@ describe('a swap beside a running daemon', () => {
     await world.settled()
     const found = await world.differences()
     expect(found.filter((text) => !text.endsWith(' since: only in staging'))).toEqual(differences)
+  })
+
+  it('is refused while it would leave behind what nobody said may be, each by its name', async () => {
+    const builds = await Promise.all(
+      ['odd', 'even'].map((name) =>
+        world.local.importBuild({ name, version: '1', release: '1', rpms: rpms(name) }),
+      ),
+    )
+    await world.local.addPackage('mine', 'odd')
+    await world.local.tagBuild('mine', builds[0]?.id as number)
+    const next = new pg.Client({
+      connectionString: (await prodUrl(world)).replace(/[^/]+$/, (await besideOf(world))[0] ?? ''),
+    })
+    await next.connect()
+    // Prod has since built one of these rpms in another build.
+    await next.query(`insert into rpminfo (build_id, draft, name, version, release, arch, external_repo_id, payloadhash, size, buildtime)
+      select (select min(id) from build), false, n, '1', '1', 'x86_64', 0, 'x', 1, 1 from unnest(array['odd', 'even']) n`)
+    await next.end()
+    const all = await seed('--swap')
+    expect(all).toMatchObject({ code: 14, stderr: expect.stringContaining('--leave build/even-1-1') })
+    expect(all.stderr).toContain(
+      'odd-1-1 in mine (the build does not come over; --leave tagging/mine/odd-1-1)',
+    )
+    const one = await seed('--swap', '--leave', 'build/odd-1-1', '--leave', 'build/nothing-1-1')
+    expect(one.code).toBe(14)
+    expect(one.stderr).toContain('build even-1-1')
+    expect(one.stderr).not.toContain('odd-1-1')
+    expect(one.stdout).toContain('--leave build/nothing-1-1: nothing of that name')
+    const both = await seed('--swap', '--leave', 'build/odd-1-1', '--leave', 'build/even-1-1')
+    expect(both).toMatchObject({ code: 0, stderr: '' })
+    expect(
+      await world.sql(
+        `select 1 from build b join package p on p.id = b.pkg_id where p.name in ('odd', 'even')`,
+      ),
+    ).toEqual([])
   })
 })

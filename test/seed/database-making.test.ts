@@ -15,7 +15,7 @@ const made: string[] = []
 beforeAll(async () => {
   home = await testDatabase({ koji: 'none' })
   admin = await Session.open({ url: home.url, step: noStep })
-}, 60_000)
+})
 afterAll(async () => {
   for (const name of made) await admin.query('test', `drop database if exists "${name}"`)
   await admin?.query('test', `drop tablespace if exists place_${mark}`)

@@ -83,7 +83,7 @@ beforeAll(async () => {
   notes = await session.transaction('test', () => giveRights(session, rights))
   await limitConnections(session, rights)
   await session.close()
-}, 60_000)
+})
 
 afterAll(async () => {
   await admin?.query('test', `drop database if exists ${next}`)

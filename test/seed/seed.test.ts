@@ -177,6 +177,7 @@ it.each(['sql.seed.mark', 'sql.seed.passwords', 'sql.seed.rename'])(
       allowOlder: false,
       leaveLocal: false,
       leaveRest: false,
+      leave: [],
       freeBytes: 1e12,
     }
     const run = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { MIGRATIONS } from '../../src/context/engine.ts'
+import { rewriteOf } from '../../src/operations/seed-wishes.ts'
 import { loadDump } from '../../src/seed/load.ts'
 import { type PreparedRows, prepareRows, prepareSeed } from '../../src/seed/prepare.ts'
 import { Session } from '../../src/seed/session.ts'
@@ -20,6 +21,11 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
      insert into host (user_id, name, ready) select id, name, true from users where usertype = 1;
      insert into host_config (host_id, arches, enabled, create_event, creator_id)
        select h.id, 'x86_64', true, get_event(), h.user_id from host h;
+     insert into tag (name) values ('kept'), ('other');
+     insert into tag_config (tag_id, arches, locked, create_event, creator_id)
+       select t.id, 'x86_64 ppc64le', true, get_event(), u.id from tag t, users u where u.name = 'ada';
+     insert into tag_extra (tag_id, key, value, create_event, creator_id)
+       select t.id, k, 'true', get_event(), u.id from tag t, users u, unnest(array['repo.auto', 'gone', 'stays']) k where u.name = 'ada';
      insert into package (name) values ('bash');
      insert into build (volume_id, pkg_id, version, release, create_event, state, owner)
        select 0, p.id, '1', '1', get_event(), s, u.id from package p, users u, (values (0)) v(s) where u.name = 'ada'`,
@@ -54,7 +60,15 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
         hosts: [{ name: 'other', arches: ['s390x'], channels: ['default'], capacity: 2, principals: [] }],
         principals: [{ match: '^ada$', replace: 'ada@STG' }],
         repoUrls: [],
-        placeBuilds: { byBuild: true, needsTags: true, choose: () => ({ mode: 'volume', volume: 'prod' }) },
+        tagRewrite: rewriteOf({
+          tagRewrite: [{ tags: ['k*'], arches: ['x86_64'], extra: { 'repo.auto': false, gone: null } }],
+        }),
+        placeBuilds: {
+          byBuild: true,
+          needsTags: true,
+          scope: { builds: 'tagged' as const, names: () => true },
+          choose: () => ({ mode: 'volume', volume: 'prod', withoutFiles: false }),
+        },
       },
       migrations: MIGRATIONS,
       idFloor: 1_000_000_000,
@@ -83,6 +97,15 @@ it.each(['1.21.0', '1.30.0', 'HEAD'] as const)('makes a staging of a dump of Koj
         { table: 'users', what: 'passwords removed', rows: 1 },
       ]),
     )
+    const tags = await session.query(
+      'tags',
+      `select t.name, c.arches, c.locked, (select string_agg(x.key || '=' || x.value, ' ' order by x.key) from tag_extra x
+         where x.tag_id = t.id and x.active) as extra from tag t join tag_config c on c.tag_id = t.id and c.active order by 1`,
+    )
+    expect(tags).toEqual([
+      { name: 'kept', arches: 'x86_64', locked: true, extra: 'repo.auto=false stays=true' },
+      { name: 'other', arches: 'x86_64 ppc64le', locked: true, extra: 'gone=true repo.auto=true stays=true' },
+    ])
     const [row] = await session.query<{ last: number }>('last', 'select last_value as last from repo_id_seq')
     expect(row?.last).toBe(1_700_100_000)
   } finally {

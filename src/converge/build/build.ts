@@ -17,6 +17,7 @@ import { awaitedOf, stillAwaited, unmetOf } from './expected.ts'
 import { ensureExternalRpms } from './external-rpms.ts'
 import { dropPlaces } from './files.ts'
 import { isWhole, observeBuild, type ProdBuild } from './observe.ts'
+import { placementOf } from './placement-of.ts'
 import { ensureNameRefs, findPartRefs } from './refs.ts'
 import { removeBuild } from './remove.ts'
 import { decideRow } from './row.ts'
@@ -95,12 +96,7 @@ export class BuildConverger implements Converger<BuildKey> {
       return waitFor(this.#deps, claim, missing, 'what its archives contain comes first')
     }
 
-    const btypes = [...prod.types.keys()]
-    const placement = this.#deps.placement.choose({
-      name: prod.build.packageName,
-      btypes,
-      tags: await this.#tagNames(prod, options),
-    })
+    const placement = await placementOf(this.#deps, prod, standing, options)
     const stagingVolume = this.#deps.placement.stagingVolume(placement, prod.build.volumeName)
     const names = await ensureNameRefs(this.#deps, prod, stagingVolume, claim.priority)
     const externalRpms = await ensureExternalRpms(this.#deps, parts.externalRpms)
@@ -128,20 +124,6 @@ export class BuildConverger implements Converger<BuildKey> {
       `select extract(epoch from clock_timestamp())::double precision * 1000 as now`,
     )
     return stillAwaited(awaited, row?.now ?? 0)
-  }
-
-  /** Names of the tags in scope that hold the build, where a placement rule asks for them. */
-  async #tagNames(prod: ProdBuild, options: ClaimReads): Promise<string[]> {
-    const { scope, database, hub, placement } = this.#deps
-    if (!placement.needsTags) return []
-    const [tags] = await hub.read([listTagsOfBuild(prod.build.id)], options)
-    const covered = await Promise.all(
-      tags.map(
-        async (tag) =>
-          (await scope.whyOutside(hub, database, tag.id, options.priority, options.signal)) === null,
-      ),
-    )
-    return tags.filter((_tag, i) => covered[i]).map((tag) => tag.name)
   }
 
   /**

@@ -134,7 +134,7 @@ export const SEED_ERRORS: ErrorHelps = {
   SEED_LOCAL_WORK: {
     what: 'Staging made something itself that cannot be carried into the other database; it is named. Nothing was changed.',
     why: 'The dump has its name or its id for something else, or what it refers to is not there.',
-    todo: 'Mend it in staging (`seed --plan` lists all), or say `--leave-rest` if it may stay in the kept database; `--leave-local` leaves everything there.',
+    todo: 'Mend it in staging (`seed --plan` lists all), or say `--leave KEY` for each that may stay in the kept database (`--leave-rest` for all); `--leave-local` leaves everything there.',
   },
   SEED_NOT_STILL: {
     what: "Staging's tables could not be locked for the swap, though those who held them were ended. Nothing was changed.",

@@ -34,19 +34,14 @@ export async function settleBuilds(
     const what = `build ${clash.nvr}`
     if (clash.isSame) continue
     if (clash.state !== COMPLETE) {
-      report.leave(what, 'it was not finished in staging, and prod has one of that name now', true)
+      report.leave(what, 'it was not finished in staging, and prod has one of that name now')
     } else if ((clash.decided ?? policy) === 'prod-wins') {
-      report.leave(
-        what,
-        "prod has one of that name with other content, and prod's counts (conflicts.build)",
-        true,
-      )
+      report.leave(what, "prod has one of that name with other content, and prod's counts (conflicts.build)")
     } else {
       await evict(ground, clash)
       report.leave(
         `prod's build ${clash.nvr}`,
         `staging has one of that name with other content, which stays (${clash.decided ?? policy})`,
-        true,
       )
       marks.push(`build/${clash.new}`)
     }
@@ -71,6 +66,8 @@ async function leaveImpossible(ground: Ground, side: Side, report: CarryReport):
   const draft = ground.has('build', 'draft')
     ? `o.draft and (o.id < ${side.idFloor} or exists (select 1 from build n where n.id = o.id))`
     : 'false'
+  // What they are called is asked again, of their taggings.
+  await ground.pullAs(null, 'c_left_build', LEFT_COLUMNS, '')
   const out = await ground.to.query<{ id: number; nvr: string; why: string }>(
     'carry.impossible',
     `select o.id, ${NVR} as nvr,
@@ -85,10 +82,16 @@ async function leaveImpossible(ground: Ground, side: Side, report: CarryReport):
       where o.id in (${CARRIED_BUILDS}) and (${draft} or x.rpm is not null) order by 2`,
   )
   for (const { id, nvr, why } of out) {
-    report.leave(`build ${nvr}`, why, false)
+    report.cannot(`build ${nvr}`, why, `build/${nvr}`)
+    await ground.to.query('carry.left', 'insert into c_left_build (id, nvr) values ($1, $2)', [id, nvr])
     await ground.to.query('carry.leave', 'delete from c_build where id = $1', [id])
   }
 }
+
+const LEFT_COLUMNS = [
+  { name: 'id', type: 'bigint' },
+  { name: 'nvr', type: 'text' },
+]
 
 const NVR = `p.name || '-' || o.version || '-' || o.release`
 

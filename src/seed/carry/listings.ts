@@ -25,7 +25,9 @@ interface There {
 export async function makeListings(ground: Ground, userId: number, report: CarryReport): Promise<void> {
   if (ground.isEmpty('tag_listing')) return
   const lost = await ground.to.query<{ tag: string; nvr: string }>('carry.listing-lost', LOST)
-  for (const { tag, nvr } of lost) report.leave(`${nvr} in ${tag}`, 'the build does not come over', false)
+  for (const { tag, nvr } of lost) {
+    report.cannot(`${nvr} in ${tag}`, 'the build does not come over', `tagging/${tag}/${nvr}`, `build/${nvr}`)
+  }
   const pairs = await ground.to.query<{ tag: number; package: number }>('carry.listing-pairs', PAIRS)
   if (pairs.length === 0) return
   const [tags, packages] = [pairs.map(({ tag }) => tag), pairs.map((pair) => pair.package)]
@@ -111,7 +113,8 @@ function groupBy<T extends { readonly tag: number; readonly package: number }>(
 }
 
 const LOST = `
-  select t.name as tag, p.name || '-' || b.version || '-' || b.release as nvr
+  select t.name as tag, coalesce(p.name || '-' || b.version || '-' || b.release,
+         (select x.nvr from c_left_build x where x.id = l.build_id), 'build ' || l.build_id) as nvr
     from c_tag_listing l join c_tag t on t.id = l.tag_id
     left join c_build b on b.id = l.build_id left join c_package p on p.id = b.pkg_id
    where not exists (select 1 from m_build m where m.old = l.build_id) or not exists (select 1 from m_tag m where m.old = l.tag_id)

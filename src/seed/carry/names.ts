@@ -157,7 +157,7 @@ async function carryPrincipals(ground: Ground, report: CarryReport): Promise<voi
        join ${table} n on n.krb_principal = c.krb_principal join users x on x.id = n.user_id order by 2`,
   )
   for (const { name, principal, other } of taken) {
-    report.leave(`principal ${principal} of ${name}`, `it is ${other}'s`, true)
+    report.leave(`principal ${principal} of ${name}`, `it is ${other}'s`)
   }
   report.add('principals', await ground.make(table, 'true', 'on conflict do nothing'))
 }

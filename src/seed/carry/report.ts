@@ -10,8 +10,13 @@ export class CarryReport {
     if (count > 0) this.carried.push({ kind, count, examples })
   }
 
-  /** `decided`: by the policy of the configuration or a person's decision; else somebody has to see to it first. */
-  leave(what: string, why: string, decided: boolean): void {
-    this.left.push({ what, why, decided })
+  /** By the policy of the configuration, or a person's decision. */
+  leave(what: string, why: string): void {
+    this.left.push({ what, why, decided: true, keys: [] })
+  }
+
+  /** Somebody has to see to it first, or to say with one of these keys that it may be left. */
+  cannot(what: string, why: string, ...keys: readonly [string, ...string[]]): void {
+    this.left.push({ what, why, decided: false, keys })
   }
 }

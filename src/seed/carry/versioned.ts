@@ -106,7 +106,7 @@ async function makeKind(
     `carry.unmapped.${table}`,
     `delete from v_${table} r where ${missing.join(' or ') || 'false'}`,
   )
-  if (lost > 0) report.leave(`${lost} ${word}`, 'what they refer to does not come over', false)
+  if (lost > 0) report.cannot(`${lost} ${word}`, 'what they refer to does not come over', table)
   const values = names.filter((name) => !HISTORY.includes(name) && !key.includes(name))
   const sameKey = key.map((name) => `n."${name}" is not distinct from v."${name}"`).join(' and ')
   const sameValues =
@@ -130,8 +130,7 @@ async function makeKind(
       returning concat_ws(' ', ${key.map((name) => subjectOf(ground, table, name)).join(', ')}) as subject, ${queueKey ?? 'null'} as mark, v.stays`,
   )
   for (const { subject, stays } of clashes) {
-    if (!stays)
-      report.leave(`${word}: ${subject}`, 'the dump has another one, which counts (conflicts.tag)', true)
+    if (!stays) report.leave(`${word}: ${subject}`, 'the dump has another one, which counts (conflicts.tag)')
   }
   await to.query(
     `carry.clash-lost.${table}`,
