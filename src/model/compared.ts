@@ -47,7 +47,7 @@ function reconciled({ reconcile, atMs }: StatusReport): string {
   const when = `${what}: compared ${ago(atMs, reconcile.atMs)}`
   if (found === null) return `${when}; what it found was not kept`
   const differences = Object.values(found.differences).reduce((sum, count) => sum + count, 0)
-  const where = `in ${plural(found.tags, 'tag')}, ${plural(found.builds, 'build')}`
+  const where = `in ${plural(found.tags, 'tag')}, ${plural(found.builds, 'tagging')}`
   if (differences === 0) return `${when}, no difference ${where}`
   return `${when}, ${plural(differences, 'difference')} ${where}; nobody had told of ${countsText(found.missed) || 'none'}`
 }

@@ -99,7 +99,7 @@ describe('status and init', () => {
       'last 5 min  4 messages came, 3 keys made equal, lag 30 ms, at most 200 ms\n',
       'daemons     h1 process 7, since 60 min ago\n',
       '  5 s ago     applied  build/7 (bash-5-1)  12 rows\n',
-      '  reconcile tags, settings, lists, builds and their signing keys: compared 2 h ago, 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures\n',
+      '  reconcile tags, settings, lists, builds and their signing keys: compared 2 h ago, 2 differences in 3 tags, 9 taggings; nobody had told of 2 signatures\n',
       '  history  event 777, newest change 5 min ago (2026-01-31T04:00:00Z)\n',
       "placement   copy: 5 builds, 3 GiB of staging's own; 1 coming, 0 going\n",
       '  build/7  STORAGE_SOURCE_MISSING: gone\\u001b[2J https://a:***@b/ (9 attempts, since 2026-01-31T04:00:00Z)\n  and 59 more: parked list\n',

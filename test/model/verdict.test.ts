@@ -48,7 +48,7 @@ describe('what it rests on', () => {
   it('tells of live changes, of reconcile and of the scrub what each has seen and when', () => {
     expect(lines(QUIET)).toEqual([
       'live: 3 changes in the last hour, in staging 30 ms after they were told of, at most 200 ms',
-      'reconcile: tags, settings, lists, builds and their signing keys: compared 2 h ago, 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures',
+      'reconcile: tags, settings, lists, builds and their signing keys: compared 2 h ago, 2 differences in 3 tags, 9 taggings; nobody had told of 2 signatures',
       'scrub: checksums, signatures, components and files of each build: never compared',
     ])
   })
@@ -63,7 +63,7 @@ describe('what it rests on', () => {
     expect(lines({ ...QUIET, minutes: [told] })[0]).toBe('live: 1 message in the last hour changed nothing')
     const none = { tags: 1, builds: 1, differences: { drift: 0, queued: 0, parked: 0, held: 0 }, missed: {} }
     expect(lines({ ...QUIET, reconcile: { atMs: NOW, found: none } })[1]).toMatch(
-      /compared now, no difference in 1 tag, 1 build$/,
+      /compared now, no difference in 1 tag, 1 tagging$/,
     )
     expect(lines({ ...QUIET, reconcile: { atMs: NOW, found: null } })[1]).toContain('was not kept')
   })

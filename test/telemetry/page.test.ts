@@ -85,7 +85,7 @@ describe('the page', () => {
       'applied bash-5-1 build/7, 12 rows, 5 s ago',
       'message tag 6 s ago',
       'live 3 changes in the last hour, in staging 30 ms after they were told of, at most 200 ms',
-      'compared 2 h ago, 2 differences in 3 tags, 9 builds; nobody had told of 2 signatures',
+      'compared 2 h ago, 2 differences in 3 tags, 9 taggings; nobody had told of 2 signatures',
       'catch-up, history event 777; its newest change is from 5 min ago',
       'scrub checksums, signatures, components and files of each build: never compared',
       'copy 5 1 0 3 GiB',
