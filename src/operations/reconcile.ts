@@ -55,7 +55,9 @@ export async function* runReconcile(
   const counts: Counts = { drift: 0, queued: 0, parked: 0, held: 0 }
   const missed: Missed = {}
   let of = 0
-  const onTags = (tags: number): void => void (of = tags)
+  const onTags = (tags: number): void => {
+    of = tags
+  }
   const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0, onTags }, walked)
   const soFar = (): ReconcileNews => ({ kind: 'comparing', ...walked, of: Math.max(of, walked.tags) })
   const report = (ends: OpenKeys): ReconcileNews => ({
