@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 
 /** A day's changes of a Koji that `makeBulk` made, in rows. */
@@ -16,7 +18,10 @@ export interface Day {
 const SHARE = { builds: 30, untagged: 200, tagged: 100, owners: 40, arches: 10 }
 
 /** Makes them: `rows` rows come or are revoked, none of which any message tells. */
-export async function makeDay(databaseUrl: string, rows: number): Promise<Day> {
+export async function makeDay(
+  databaseUrl: string,
+  { rows, topdir }: { readonly rows: number; readonly topdir: string },
+): Promise<Day> {
   const count = (share: number): number => Math.round((rows * share) / 1_000)
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
@@ -44,6 +49,12 @@ export async function makeDay(databaseUrl: string, rows: number): Promise<Day> {
       await client.query(text, [...values])
     await client.query('commit')
     await client.query('vacuum analyze')
+    const made = await client.query(
+      'select p.name from build b join package p on p.id = b.pkg_id where b.id >= $1',
+      [first.build],
+    )
+    for (const { name } of made.rows)
+      await mkdir(join(topdir, 'packages', name, '900', '1.fc43'), { recursive: true })
     return {
       builds: count(SHARE.builds),
       rpms: count(SHARE.builds) * 8,

@@ -20,10 +20,10 @@ export async function measureCatchUp(options: {
 }): Promise<Result[]> {
   await buildProgram()
   const { builds, rows, profileDir } = options
-  return inBulkWorld({ ...options, staging: 'copy' }, async ({ config, hubUrl, prodUrl, bulk }) => {
+  return inBulkWorld({ ...options, staging: 'copy' }, async ({ config, hubUrl, prodUrl, topdir, bulk }) => {
     await runCommand(['init', '--config', config], null)
     await runCommand(['catch-up', '--config', config], null)
-    const day = await makeDay(prodUrl, rows)
+    const day = await makeDay(prodUrl, { rows, topdir })
     const floorMs = await readFloor(hubUrl, bulk, day)
     const ran = await runCommand(['catch-up', '--config', config], profileDir)
     const after = await runCommand(['reconcile', '--dry-run', '--config', config], null)

@@ -13,6 +13,8 @@ export interface BulkWorld {
   readonly bulk: Bulk
   readonly hubUrl: string
   readonly prodUrl: string
+  /** prod's tree, with a directory for each build */
+  readonly topdir: string
   readonly stagingUrl: string
   /** the product's configuration */
   readonly config: string
@@ -58,7 +60,14 @@ export async function inBulkWorld<T>(
     const config = join(scratch, 'bench.toml')
     const stagingUrl = server.url('staging')
     await writeFile(config, configText({ scratch, topdir, hubUrl, stagingUrl }))
-    return await work({ bulk: bulkOf(builds), hubUrl, prodUrl: server.url('prod'), stagingUrl, config })
+    return await work({
+      bulk: bulkOf(builds),
+      hubUrl,
+      prodUrl: server.url('prod'),
+      topdir,
+      stagingUrl,
+      config,
+    })
   } finally {
     for (const close of closers.reverse()) await close()
   }

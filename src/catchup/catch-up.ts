@@ -85,11 +85,11 @@ export interface CatchUpReport {
 
 /** What reports progress, in this order: each when it is read to its end, some before. */
 export const SOURCES: readonly string[] = [
-  'history',
   'builds',
   'build-ids',
   'rpm-ids',
   'archive-ids',
+  'history',
   'gone-builds',
   'promotions',
   'tag-names',
@@ -142,9 +142,10 @@ export class CatchUp {
       onTurn: options.onTurn,
     })
     await noteCopiedTops(run)
-    await readHistory(run, this.#packages, window.afterEvent)
+    // Builds before the lists that name them: who converges these finds them there.
     await readCompleted(run, window.completeAfter)
     await readNewest(run, { overlapMs, since: window.since })
+    await readHistory(run, this.#packages, window.afterEvent)
     await readGone(run)
     await readPromotions(run)
     await readNames(run)

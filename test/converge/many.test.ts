@@ -176,6 +176,19 @@ it('brings entries and listings of a tag together, each with its own order, chec
   expect(Number(debts?.debts)).toBeGreaterThan(0)
 })
 
+it('takes away together what prod took away, where it read the whole tag', async () => {
+  const { prod } = sync
+  for (const nvr of ['pkg13-1-1', 'pkg14-1-1']) await prod.untagBuild('f43', nvr)
+  // Of two packages it asks once more, for what was revoked.
+  const ended = await together(listKeys('tagged').slice(5, 28))
+  expect(ended).toHaveLength(23)
+  const nvrs = (await listing(sync.local)).map(({ nvr }) => nvr)
+  expect(nvrs).not.toContain('pkg13-1-1')
+  expect(nvrs).not.toContain('pkg14-1-1')
+  expect(nvrs).toContain('pkg15-1-1')
+  expect(await queued()).toEqual([])
+})
+
 it('takes away what prod took away, and not what its answer does not prove', async () => {
   const { prod } = sync
   await prod.untagBuild('f43', 'pkg10-1-1')

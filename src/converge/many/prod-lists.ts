@@ -35,13 +35,16 @@ const TABLES_OF: Readonly<Record<ListClaim['key']['kind'], readonly ListTable[]>
   tagged: ['tag_listing'],
 }
 
-/** Prod's lists of the claims' packages: those of the whole tag where that is less work for its hub, else package by package. */
+/**
+ * Prod's lists of the claims' packages: those of the whole tag where that is less work for its hub, else package by package. Those of a whole
+ * tag tell nothing of what was revoked.
+ */
 export async function readLists(
   deps: Deps,
   tag: { readonly prodId: number; readonly stagingId: number },
   claims: readonly ListClaim[],
   options: ReadOptions,
-): Promise<ProdLists> {
+): Promise<{ readonly prod: ProdLists; readonly isWhole: boolean }> {
   const packages = [...new Set(claims.map(({ key }) => key.packageId))]
   const [size] = await deps.database.query<{ rows: number }>(
     'lists.size',
@@ -49,8 +52,9 @@ export async function readLists(
           + (select count(*) from (select 1 from tag_listing where tag_id = $1 and active limit $2) l) as rows`,
     [tag.stagingId, packages.length * ROWS_A_CALL],
   )
-  const isMost = (size?.rows ?? 0) < packages.length * ROWS_A_CALL
-  return isMost ? readWhole(deps, tag.prodId, options) : readEach(deps, tag.prodId, claims, options)
+  const isWhole = (size?.rows ?? 0) < packages.length * ROWS_A_CALL
+  const prod = isWhole ? readWhole(deps, tag.prodId, options) : readEach(deps, tag.prodId, claims, options)
+  return { prod: await prod, isWhole }
 }
 
 /** Builds of packages that the tag does not list are left out: their rows name the package, and not its id. */
@@ -88,7 +92,7 @@ async function readWhole(deps: Deps, tagId: number, options: ReadOptions): Promi
 }
 
 /** Only what the keys are about. Who was told that builds were tagged has no removal to prove; one that shows is left to its own key. */
-async function readEach(
+export async function readEach(
   deps: Deps,
   tagId: number,
   claims: readonly ListClaim[],

@@ -9,16 +9,19 @@ import { conflictsOf, type Deps } from '../deps.ts'
 import { findBuilds, findPackage, findTag } from '../identify.ts'
 import { differenceOf } from '../listing-difference.ts'
 import type { Op } from '../ops.ts'
-import { entryCells, ownerCells, unmetOf as unmetEntries } from '../package.ts'
-import { byOrder, unmetOf as unmetTaggings } from '../tagged.ts'
+import { entryCells, ownerCells } from '../package.ts'
+import { byOrder } from '../tagged.ts'
 import { ensureUsers } from '../users.ts'
 import { viewDifference } from '../versioned-plan.ts'
 import { applyLists, type ListChange } from './apply-lists.ts'
 import { readKeyStates, readListings } from './lists-look.ts'
-import { type ProdLists, readLists } from './prod-lists.ts'
+import { type ProdLists, readEach, readLists } from './prod-lists.ts'
+import { isShown } from './shown.ts'
 
 /** Keys whose rows are written in one transaction. */
 const TOGETHER = 250
+
+type Ended = (claims: readonly Claim[], outcomes: (claim: Claim) => Outcome) => void
 
 type ListKey = Extract<Key, { kind: 'package' | 'tagged' }>
 export type ListClaim = Claim & { readonly key: ListKey }
@@ -54,17 +57,40 @@ export async function convergeLists(
   tagId: number,
   claims: readonly ListClaim[],
   options: ReadOptions,
-  ended: (claims: readonly Claim[], outcomes: (claim: Claim) => Outcome) => void,
+  ended: Ended,
 ): Promise<void> {
-  const { database, scope, owner, queue } = deps
+  const { database, scope, owner } = deps
   const tag = await findTag(database, owner, tagId)
   if (tag === null || claims.length === 0) return
   if ((await scope.whyFrozen(database, { ...tag, id: tagId })) !== null) return
-  const prod = await readLists(deps, { prodId: tagId, stagingId: tag.stagingId }, claims, options)
+  const ids = { prodId: tagId, stagingId: tag.stagingId }
+  const open = new Set(claims)
+  const close: Ended = (some, outcomeOf) => {
+    for (const claim of some) open.delete(claim as ListClaim)
+    ended(some, outcomeOf)
+  }
+  const { prod, isWhole } = await readLists(deps, ids, claims, options)
+  await convergeShown(deps, ids, prod, claims, options, close)
+  // The whole tag's answer proves no untagging: each package's own history does.
+  const unproved = [...open].filter(({ key }) => key.kind === 'tagged')
+  if (!isWhole || unproved.length === 0) return
+  await convergeShown(deps, ids, await readEach(deps, tagId, unproved, options), unproved, options, close)
+}
+
+/** Ends what is plain. */
+async function convergeShown(
+  deps: Deps,
+  tag: Subject['tag'],
+  prod: ProdLists,
+  claims: readonly ListClaim[],
+  options: ReadOptions,
+  ended: Ended,
+): Promise<void> {
+  const { database, queue } = deps
   const plain = claims.filter((claim) => isShown(claim, prod))
   for (let at = 0; at < plain.length; at += TOGETHER) {
     const some = plain.slice(at, at + TOGETHER)
-    const subject = await identify(deps, { prodId: tagId, stagingId: tag.stagingId }, prod, some, options)
+    const subject = await identify(deps, tag, prod, some, options)
     const { changes, equal } = await look(deps, database, subject, some)
     if (equal.length > 0) {
       await queue.finish(equal.map((claim) => ({ claim, outcome: UNCHANGED })))
@@ -88,16 +114,6 @@ export async function convergeLists(
 }
 
 const UNCHANGED: Outcome = { kind: 'unchanged' }
-
-/** Prod shows all that messages told of the key. */
-function isShown({ key, expect }: ListClaim, prod: ProdLists): boolean {
-  const lists = prod.get(key.packageId)
-  const unmet =
-    key.kind === 'tagged'
-      ? unmetTaggings(expect, lists?.taggings ?? [])
-      : unmetEntries(expect, lists?.entries[0])
-  return unmet.length === 0
-}
 
 /** Staging's ids of what prod's rows of some packages name. Packages and users that it lacks are made, as for one key. */
 async function identify(
@@ -273,10 +289,7 @@ async function lookAtEntries(
     const own = opsOf.get(here) ?? []
     if (odd.has(here) || lists === undefined || (known.has(here) && own.length > 0)) continue
     const events = [...lists.entries, ...lists.owners].map((row) => row.createEvent)
-    made.set(prodId, {
-      ops: own,
-      prodEvent: events.length === 0 ? null : Math.max(...events),
-    })
+    made.set(prodId, { ops: own, prodEvent: events.length === 0 ? null : Math.max(...events) })
   }
   return made
 }
