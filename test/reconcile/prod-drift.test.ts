@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { openHere } from '../e2e/daemon.ts'
 import { type ReconcileWorld, reconcileWorld } from './world.ts'
 
 let world: ReconcileWorld
@@ -151,11 +152,22 @@ it('shows both sides of a difference by their names', async () => {
   expect(await world.differences()).toEqual([])
 })
 
-it('names a tag that prod does not have, and one that is not replicated', async () => {
-  await expect(world.reconcile({ dryRun: true, tags: ['f44'] })).rejects.toMatchObject({
-    code: 'RECONCILE_TAG_UNKNOWN',
-  })
-  await expect(world.reconcile({ dryRun: true, tags: ['f44*'] })).rejects.toMatchObject({
-    code: 'RECONCILE_TAG_UNKNOWN',
-  })
+it('names a tag, and a pattern of tags, that prod has none of', async () => {
+  for (const tag of ['f44', 'f44*']) {
+    await expect(world.reconcile({ dryRun: true, tags: ['f43', tag] })).rejects.toMatchObject({
+      code: 'RECONCILE_TAG_UNKNOWN',
+      message: `prod has no tag ${tag}`,
+    })
+  }
+})
+
+it('names a tag, and a pattern of tags, that prod has and scope leaves out', async () => {
+  const here = await openHere({ file: world.file, set: ['scope.exclude_tags=["f4*"]'] })
+  onTestFinished(() => here.operations.destroy())
+  for (const tag of ['f43', 'f4*']) {
+    await expect(world.reconcile({ dryRun: true, tags: [tag], here })).rejects.toMatchObject({
+      code: 'RECONCILE_OUT_OF_SCOPE',
+      message: expect.stringContaining(`tag ${tag} is not replicated`),
+    })
+  }
 })
