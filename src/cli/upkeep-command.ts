@@ -62,7 +62,7 @@ function refreshLine(news: RefreshNews): string {
     case 'said':
       return `  ${printable(news.line)}\n`
     case 'end':
-      return `the snapshot is ${ageText(news.ageSeconds)}; ${news.marked} builds are looked at again when the daemon runs\n`
+      return `the snapshot is ${ageText(news.ageSeconds)}, of prod's event ${news.event} (${news.newer} builds are newer); ${news.marked} builds are looked at again when the daemon runs\n`
   }
 }
 

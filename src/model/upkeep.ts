@@ -35,6 +35,10 @@ export type RefreshNews =
       readonly kind: 'end'
       /** of the snapshot now; null: nothing tells */
       readonly ageSeconds: number | null
+      /** prod's last event before it was taken: it has all that was complete by then */
+      readonly event: number
+      /** builds that prod completed later: what the snapshot lacks of them is fetched first */
+      readonly newer: number
       /** builds that are looked at again */
       readonly marked: number
     }

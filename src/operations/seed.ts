@@ -202,6 +202,7 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
     })
     for (const reset of report.resets) tell({ kind: 'reset', ...reset })
     for (const text of report.notes) tell({ kind: 'note', text })
+    if (replaced.isInitialised) await carrySnapshotEvent(running, session, rows.seedEvent, tell)
     const rewritten = await markRewrittenTags(
       session,
       compilePatterns(config.tagRewrite.flatMap(({ tags }) => tags)),
@@ -224,6 +225,29 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
     for (const helper of helpers) await helper.close()
     await database.destroy()
   }
+}
+
+/** Staging's tree stays what it is when the database changes: of which moment of prod's it is comes over. */
+async function carrySnapshotEvent(
+  from: Session,
+  to: Session,
+  seedEvent: SeedEvent,
+  tell: (news: SeedNews) => void,
+): Promise<void> {
+  const [row] = await from.query<{ value: string }>(
+    'seed.snapshot-event',
+    `select value from staging_sync.setting where key = 'snapshot_event'`,
+  )
+  if (row === undefined) return
+  await to.query(
+    'seed.snapshot-event-new',
+    `insert into staging_sync.setting (key, value) values ('snapshot_event', $1) on conflict (key) do update set value = excluded.value`,
+    [row.value],
+  )
+  const event = Number(row.value.split(' ')[0])
+  if (event >= seedEvent.id) return
+  const text = `the snapshot in staging's tree is of prod's event ${event}, before the dump's: builds in place that it lacks are fetched`
+  tell({ kind: 'note', text })
 }
 
 /** The dump is of the prod that we follow, and not older than what staging shows. */

@@ -4,11 +4,14 @@ import { createInterface } from 'node:readline'
 import type { Config } from '../config/config.ts'
 import { ConfigError, OutageError, SyncError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
+import type { Event } from '../model/tag-records.ts'
 import type { RefreshNews } from '../model/upkeep.ts'
 import { listDaemons } from '../staging/daemons.ts'
 import type { Database } from '../staging/database.ts'
+import { writeSetting } from '../staging/settings.ts'
 import { markUnlessQueued } from './healing.ts'
 import { News } from './news.ts'
+import { readLastEvent } from './prod-facts.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import type { World } from './world.ts'
 
@@ -22,7 +25,8 @@ export async function snapshotAge(config: Pick<Config, 'inPlace'>): Promise<numb
 
 /**
  * Has the configured program take the snapshot anew, while no daemon works; then every build that stands in it is looked at again, since
- * what staging had brought beside may be gone with the old one. What the program prints is passed on.
+ * what staging had brought beside may be gone with the old one. What the program prints is passed on. Prod's last event, asked for before the
+ * program begins, is recorded (`snapshot_event`): what prod completed later the new tree may lack, and that is fetched first.
  *
  * Throws ConfigError SNAPSHOT_NO_COMMAND, SyncError SNAPSHOT_BUSY (a daemon runs), OutageError('storage') SNAPSHOT_FAILED.
  */
@@ -41,6 +45,8 @@ export async function* refreshSnapshot(world: World, signal: AbortSignal): Async
       `${daemon.host}:${daemon.pid} works with staging's tree; stop it, then ask again`,
     )
   const before = await snapshotAge(config)
+  // Before: what is committed while the program runs may be in the tree or not.
+  const event = await readLastEvent(world.hub())
   yield { kind: 'running', command: refreshCommand.join(' '), ageSeconds: before }
   const news = new News<RefreshNews>()
   const startedMs = Date.now()
@@ -48,6 +54,7 @@ export async function* refreshSnapshot(world: World, signal: AbortSignal): Async
     runProgram(program, args, {
       timeoutMs: refreshTimeoutMs,
       topdir: config.staging.topdir,
+      event,
       signal,
       say: (line) => news.tell({ kind: 'said', line }),
     }),
@@ -60,20 +67,37 @@ export async function* refreshSnapshot(world: World, signal: AbortSignal): Async
   // The stamp of an older day would be told as the age of this one.
   if (stamp !== null && (after === null || after * 1000 > Date.now() - startedMs + 60_000))
     throw failed(`${program} ended well, but ${stamp} was not touched`)
-  const buildIds = await buildsInPlace(database)
+  await database.transaction('snapshot.event', (tx) =>
+    writeSetting(tx, 'snapshot_event', `${event.id} ${event.time}`),
+  )
+  const builds = await buildsInPlace(database, event)
+  const newer = builds.filter(({ isNewer }) => isNewer)
+  await engine.queue.mark(newer.map(({ id }) => ({ key: keyOf(id), priority: 'live' })))
   await markUnlessQueued(
     engine,
-    buildIds.map((buildId): Key => ({ kind: 'build', buildId })),
+    builds.map(({ id }) => keyOf(id)),
   )
-  yield { kind: 'end', ageSeconds: after, marked: buildIds.length }
+  yield { kind: 'end', ageSeconds: after, event: event.id, newer: newer.length, marked: builds.length }
 }
 
-async function buildsInPlace(database: Database): Promise<number[]> {
-  const rows = await database.query<{ id: number }>(
+function keyOf(buildId: number): Key {
+  return { kind: 'build', buildId }
+}
+
+/** `isNewer`: prod completed it after the event. */
+async function buildsInPlace(
+  database: Database,
+  { time }: Event,
+): Promise<{ readonly id: number; readonly isNewer: boolean }[]> {
+  return database.query(
     'snapshot.builds',
-    `select distinct prod_build_id as id from staging_sync.placement where mode = 'in-place' and state = 'placed' order by 1`,
+    `select p.prod_build_id as id, coalesce(bool_or(b.completion_time > $1::timestamp), false) as "isNewer"
+       from staging_sync.placement p
+       left join staging_sync.owned o on o.kind = 'build' and o.prod_id = p.prod_build_id
+       left join build b on b.id = coalesce(o.staging_id, p.prod_build_id)
+      where p.mode = 'in-place' and p.state = 'placed' group by 1 order by 1`,
+    [time],
   )
-  return rows.map(({ id }) => id)
 }
 
 function runProgram(
@@ -82,6 +106,7 @@ function runProgram(
   options: {
     readonly timeoutMs: number
     readonly topdir: string
+    readonly event: Event
     readonly signal: AbortSignal
     readonly say: (line: string) => void
   },
@@ -90,7 +115,12 @@ function runProgram(
     const timeout = AbortSignal.timeout(options.timeoutMs)
     const child = spawn(program, args, {
       // Nothing of ours that is secret.
-      env: { PATH: process.env.PATH ?? '', STAGING_TOPDIR: options.topdir },
+      env: {
+        PATH: process.env.PATH ?? '',
+        STAGING_TOPDIR: options.topdir,
+        PROD_EVENT: String(options.event.id),
+        PROD_EVENT_TIME: options.event.time,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       signal: AbortSignal.any([options.signal, timeout]),
     })

@@ -11,6 +11,7 @@ import type { Sql, Tx } from './database.ts'
  * | `init_event` | staging's last event when `init` first ran: what is older was there before us  |
  * | `seed_event` | the last event that staging shares with prod; absent where nothing was copied  |
  * | `copied_event` | below `seed_event` after prod was restored from before it: up to it what was copied is still prod's |
+ * | `snapshot_event` | of the snapshot that staging's tree is (`in-place`): prod's last event before it was taken, and its time |
  * | `drafts_read` | up to when our builds were looked at for drafts, by the database's clock            |
  * | `placement_rules` | digest of the rules of placement that the builds were last held against          |
  * | `reconciled` | when a comparison of everything last ended, milliseconds since 1970 by the database's clock |
@@ -26,6 +27,7 @@ export type SettingKey =
   | 'placement_rules'
   | 'seed_event'
   | 'copied_event'
+  | 'snapshot_event'
   | `pin:${string}`
 
 export async function readSettings(sql: Sql): Promise<Map<SettingKey, string>> {

@@ -172,7 +172,7 @@ export function scriptedOperations(script: string): Operations {
     async *refreshSnapshot() {
       yield { kind: 'running', command: '/usr/bin/snap', ageSeconds: 100_000 }
       yield { kind: 'said', line: 'cloned' }
-      yield { kind: 'end', ageSeconds: 60, marked: 3 }
+      yield { kind: 'end', ageSeconds: 60, event: 4711, newer: 1, marked: 3 }
     },
     async status() {
       return quietBut(

@@ -94,10 +94,34 @@ it('refresh-snapshot refuses without a program, and beside a daemon; a program t
   utimesSync(stamp, 1_000_000, 1_000_000)
   expect((await asked(...set)).stderr).toContain('was not touched')
 
-  script(`test -d "$STAGING_TOPDIR/packages" && touch ${stamp}; env | grep -i password; true`)
+  // One build that the snapshot has, and one that prod completes while it is taken.
+  const [last] = await world.prod.rows('select id from events order by id desc limit 1')
+  for (const [prodId, version, days] of [
+    [901, '91', -1],
+    [902, '92', 1],
+  ] as const) {
+    const { id } = await world.local.importBuild({ name: 'zsh', version, release: '1' })
+    await world.sql(
+      `update build set completion_time = now() + make_interval(days => ${days}) where id = ${id}`,
+    )
+    await world.sql(`insert into staging_sync.owned (kind, prod_id, staging_id) values ('build', ${prodId}, ${id});
+      insert into staging_sync.placement (prod_build_id, staging_volume, name, version, release, prod_volume, mode, state)
+        values (${prodId}, 'DEFAULT', 'zsh', '${version}', '1', 'DEFAULT', 'in-place', 'placed')`)
+  }
+  await world.sql('delete from staging_sync.queue')
+  script(
+    `test -d "$STAGING_TOPDIR/packages" && touch ${stamp}; env | grep -i password; echo event $PROD_EVENT of $PROD_EVENT_TIME`,
+  )
   const done = await asked(...set)
   expect(done).toMatchObject({ code: 0, stderr: '' })
-  expect(lines(done.stdout).at(-1)).toMatchObject({ kind: 'end' })
+  expect(lines(done.stdout).at(-1)).toMatchObject({ kind: 'end', event: last?.id, newer: 1, marked: 2 })
+  expect(done.stdout).toContain(`event ${last?.id} of 20`)
+  expect(await world.sql(`select value from staging_sync.setting where key = 'snapshot_event'`)).toEqual([
+    { value: expect.stringMatching(new RegExp(`^${last?.id} \\d{4}-`)) },
+  ])
+  const queued = await world.sql('select key from staging_sync.queue order by priority, key')
+  expect(queued).toEqual([{ key: 'build/902' }, { key: 'build/901' }])
+  await world.sql('delete from staging_sync.queue')
   expect(lines(done.stdout).at(-1).ageSeconds).toBeLessThan(3600)
   expect(done.stdout).not.toMatch(/password/i)
   expect(statSync(stamp).isFile()).toBe(true)

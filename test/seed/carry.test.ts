@@ -161,6 +161,9 @@ beforeAll(async () => {
   await world.settled()
   differences = await world.differences()
   before = await localWork()
+  await world.sql(
+    `insert into staging_sync.setting (key, value) values ('snapshot_event', '1 2020-01-01 00:00:00.000000')`,
+  )
   planned = await seed('--dump', file, '--older', '--plan')
   refused = await command('seed', '--config', world.file, '--swap')
   swapped = await seed('--swap')
@@ -174,6 +177,7 @@ describe('a swap beside a running daemon', () => {
     expect(planned.stdout).toContain("1 builds of prod's that are newer than the dump: bash-4-1")
     expect(planned.stdout).toContain('2 tags: mine')
     expect(planned.stdout).not.toContain('swapped')
+    expect(planned.stdout).toContain("the snapshot in staging's tree is of prod's event 1, before the dump's")
   })
 
   it('is refused to who may not end the connections, before staging stands still', () => {
@@ -197,6 +201,10 @@ describe('a swap beside a running daemon', () => {
     expect(after).toEqual({ ...before, buildroots: [ended], tasks })
     expect(after.builds).toHaveLength(4)
     expect(after.archives).toHaveLength(2)
+    // The tree is the same as before: of which moment of prod's it is comes over, too.
+    expect(await world.sql(`select value from staging_sync.setting where key = 'snapshot_event'`)).toEqual([
+      { value: '1 2020-01-01 00:00:00.000000' },
+    ])
   })
 
   it('leaves the daemon alive, which follows prod from the end of the dump until both are equal', async () => {
