@@ -66,6 +66,13 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'only who holds the claim writes',
   },
   {
+    name: 'fence-off',
+    file: 'queue/settling.ts',
+    from: "where key = $1 and token = $2 and generation = $3 and wakes = '{}' returning",
+    to: "where key = $1 and wakes = '{}' returning",
+    breaks: 'an old read does not end the key of a newer mark',
+  },
+  {
     name: 'files-stay',
     file: 'staging/placements.ts',
     from: 'await work()',
