@@ -81,7 +81,7 @@ export const OPTIONS = {
     }),
     history_timeout_seconds: option(300, {
       type: seconds({ min: 0.1, max: 3600 }),
-      help: "The same for requests that read prod's history, for which its hub reads whole tables. Never less than timeout_seconds.",
+      help: "The same for catch-up's and reconcile's requests that read prod's history, for which its hub reads whole tables. Never less than timeout_seconds.",
     }),
     volumes: option<Record<string, string>>(
       { DEFAULT: 'prod' },

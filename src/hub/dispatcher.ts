@@ -153,7 +153,8 @@ export class Dispatcher {
     const report = { outcome: 'ok', bytes: 0, faults: [] as string[] }
     let incoming: Incoming | null = null
     try {
-      const pace = methods.includes('queryHistory') ? 'slow' : 'usual'
+      // Live work asks for the history of one thing, which is quick: nobody waits longer for a hub that is silent then.
+      const pace = priority === 'sweep' && methods.includes('queryHistory') ? 'slow' : 'usual'
       incoming = transport.post(encodedOr(asks, limits.maxBytes), maxAnswerBytes(methods, answerLimits), pace)
       this.#watch(incoming, pieces)
       const { answer, bytes } = await incoming.done

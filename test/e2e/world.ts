@@ -229,6 +229,7 @@ topdir = "${join(at.root, 'prod')}"
 link_target = "${join(at.root, 'prod')}"
 requests_per_second = 2000
 timeout_seconds = 5
+history_timeout_seconds = 5
 allow_writable_mount = true
 [staging]
 database = "${at.database}"
