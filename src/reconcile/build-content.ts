@@ -156,7 +156,10 @@ interface StagingArchive {
   readonly checksum: string
 }
 
-/** Of those that came from prod. */
+/**
+ * Of those that came from prod. Planned each time, as all reads of sets here: a plan that is kept would be that of an empty staging, where a
+ * snapshot began.
+ */
 async function readRpms(
   sql: Sql,
   ids: readonly number[],
@@ -171,6 +174,7 @@ async function readRpms(
        left join staging_sync.owned o on o.kind = 'rpm' and o.staging_id = r.id
       where r.build_id = any($1::int[]) and (o.prod_id is not null or b.create_event <= $2::int)`,
     [ids, seedEvent],
+    { prepare: false },
   )
   return byBuild(rows)
 }
@@ -187,6 +191,7 @@ async function readArchives(
        left join staging_sync.owned o on o.kind = 'archive' and o.staging_id = a.id
       where a.build_id = any($1::int[]) and (o.prod_id is not null or b.create_event <= $2::int)`,
     [ids, seedEvent],
+    { prepare: false },
   )
   return byBuild(rows)
 }

@@ -37,10 +37,9 @@ export async function readStagingBuilds(
   const refs = builds.map((build): BuildRef => ({ ...build, name: build.packageName }))
   const ids = [...(await findBuildRows(sql, owner, refs))]
   if (ids.length === 0) return new Map()
-  const rows = await sql.query<Flat>('reconcile.builds', BUILDS, [
-    ids.map(([prodId]) => prodId),
-    ids.map(([, id]) => id),
-  ])
+  const sets = [ids.map(([prodId]) => prodId), ids.map(([, id]) => id)]
+  // Planned each time: a plan that is kept would be that of an empty staging, where a snapshot began.
+  const rows = await sql.query<Flat>('reconcile.builds', BUILDS, sets, { prepare: false })
   return new Map(rows.map((row) => [row.prodId, unflatten(row)]))
 }
 
