@@ -25,6 +25,11 @@ export function checkedName(field: string, name: string): string {
   })
 }
 
+/** Whether a name from outside can be one file's or directory's. */
+export function isFileName(name: string): boolean {
+  return whyUnsafe(name) === null
+}
+
 function whyUnsafe(name: string): string | null {
   if (typeof name !== 'string') return 'it is no text'
   if (name === '') return 'it is empty'

@@ -1,7 +1,7 @@
 import { SafetyError } from '../errors.ts'
 import { compilePatterns } from '../model/pattern.ts'
 import type { SeedNews, SeedOptions } from '../model/seed.ts'
-import { dropDatabase, makeDatabase, markDatabase } from '../seed/databases.ts'
+import { dropDatabase, makeDatabase, markDatabase, readNow } from '../seed/databases.ts'
 import { estimateBytes, refuseFullDisk } from '../seed/disk.ts'
 import type { Dump } from '../seed/dump-source.ts'
 import { loadDump } from '../seed/load.ts'
@@ -92,7 +92,7 @@ async function makeNew(
         database: replaced.database,
       })
       if (doubt !== null) tell({ kind: 'note', text: doubt })
-      const at = new Date().toISOString()
+      const at = await readNow(admin)
       const name = await makeDatabase(admin, replaced.database, at)
       tell({ kind: 'doing', what: `loading ${dump.name} into ${name}` })
       const session = await tools.open(name)

@@ -60,6 +60,15 @@ export async function listDatabases(admin: Session, database: string): Promise<F
   return rows.map(({ name, comment, bytes }) => ({ name, mark: markOf(comment), bytes: bytes ?? 0 }))
 }
 
+/** ISO 8601, by the database's clock. */
+export async function readNow(admin: Session): Promise<string> {
+  const [row] = await admin.query<{ at: string }>(
+    'seed.now',
+    `select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at`,
+  )
+  return row?.at ?? ''
+}
+
 function markOf(comment: string | null): SeedMark | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null
   try {

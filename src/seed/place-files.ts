@@ -1,4 +1,4 @@
-import { asError, KeyError, StopError } from '../errors.ts'
+import { AgainError, asError, KeyError, StopError } from '../errors.ts'
 import type { Placement } from '../storage/placement.ts'
 import type { Session } from './session.ts'
 
@@ -60,16 +60,22 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
     const good: number[] = []
     const queue = (await placePlain(page, placementOf, formerVolumes, good)).values()
     done += good.length
+    let failed = false
     const work = async (): Promise<void> => {
       for (const build of queue) {
+        if (failed) return
         if (signal.aborted) throw new StopError('SEED_STOPPED', 'the seed was given up')
         try {
           if (build.mode === 'volume') {
-            await placementOf(build.mode).place({ ...build, files: [], sigkeys: [], formerVolumes })
+            await placementOf(build.mode).place({ ...build, files: [], sigkeys: [], formerVolumes }, signal)
             good.push(build.buildId)
           } else later += 1
         } catch (error) {
-          if (!(error instanceof KeyError)) throw error
+          // A race that was lost again and again is that build's, too: staging's hub, or a daemon, is at work there.
+          if (!(error instanceof KeyError || error instanceof AgainError)) {
+            failed = true
+            throw error
+          }
           if (examples.length < MAX_EXAMPLES) {
             examples.push(`${build.name}-${build.version}-${build.release}: ${asError(error).message}`)
           }
@@ -77,7 +83,9 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
         done += 1
       }
     }
-    await Promise.all(Array.from({ length: AT_A_TIME }, work))
+    // Nothing is placed any more when the first error is told.
+    const ends = await Promise.allSettled(Array.from({ length: AT_A_TIME }, work))
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
     await session.change(
       'seed.placed',
       `update staging_sync.placement set state = 'placed', changed_at = clock_timestamp()

@@ -13,7 +13,12 @@ export interface SessionOptions {
   readonly step: Step
 }
 
-const SETTINGS = `set time zone 'UTC'; set datestyle = 'ISO'; set statement_timeout = 0; set lock_timeout = 0`
+/** Timeouts by their name: which there are depends on the server's version, and any may be set for the role or the database. */
+const SETTINGS = `
+  set time zone 'UTC'; set datestyle = 'ISO';
+  select set_config(name, '0', false) from pg_settings
+   where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                  'transaction_timeout')`
 
 /** int8 as a number where exact, else bigint; times and json as the text that the server sends: as `Database` has them. */
 const types: pg.CustomTypesConfig = {

@@ -55,7 +55,7 @@ async function bringJob(
   sources: Sources,
   files: Map<string, ManifestEntry>,
 ): Promise<readonly Wanted[]> {
-  const { small, sharing, fsync, onWritten } = options
+  const { small, sharing, fsync, onWritten, onTaken } = options
   const left: Wanted[] = []
   const sent: { readonly one: Wanted; readonly file: SmallFile }[] = []
   let pair = ''
@@ -84,6 +84,7 @@ async function bringJob(
     if (written == null) left.push(one)
     else {
       if (!isShared) onWritten(Number(written.size))
+      onTaken(Number(written.size))
       const proof = one.expected === UNKNOWN ? '' : proofOf(one.expected)
       files.set(one.path.join('/'), { proof, size: Number(written.size), mtime: written.mtime })
     }

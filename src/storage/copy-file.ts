@@ -6,6 +6,7 @@ import { ownerError } from './directory.ts'
 import { isErrno } from './errno.ts'
 import type { At } from './files.ts'
 import type { SmallCopier } from './small-crew.ts'
+import { assertWanted } from './stop.ts'
 import { type Expected, Verifier } from './verify-bytes.ts'
 
 /** Owner, group and permission bits of what is written, and the device that it is written to. */
@@ -27,6 +28,10 @@ export interface CopyOptions {
   readonly fsync: boolean
   /** told of bytes that were written, not shared */
   readonly onWritten: (bytes: number) => void
+  /** told of bytes that need no room any more: written, piece by piece, or shared */
+  readonly onTaken: (bytes: number) => void
+  /** says when what is not there yet is not wanted any more */
+  readonly signal: AbortSignal | undefined
 }
 
 /** How a file's bytes may be shared with prod's instead of copied. */
@@ -47,7 +52,7 @@ export interface Written {
 
 /**
  * Brings one file to a name that is free, and judges its bytes on the way. What it throws leaves the file unfinished: the caller takes
- * that away. Throws what `Verifier` does.
+ * that away. Throws what `Verifier` does, and StopError.
  */
 export async function copyFileTo(
   options: CopyOptions,
@@ -58,9 +63,13 @@ export async function copyFileTo(
   immutable: boolean,
 ): Promise<Written> {
   if (immutable && (await linkTo(options, from, to, expected))) {
+    options.onTaken(Number(from.size ?? 0))
     return { size: from.size ?? 0n, mtime: from.mtime ?? 0 }
   }
-  if (await cloneTo(options, from, to, owner)) return judgeClone(options, from, to, expected, owner)
+  if (await cloneTo(options, from, to, owner)) {
+    options.onTaken(Number(from.size ?? 0))
+    return judgeClone(options, from, to, expected, owner)
+  }
   return writeTo(
     options,
     { chunks: from.chunks(), shown: from.shown, mtime: from.mtime },
@@ -72,7 +81,7 @@ export async function copyFileTo(
 
 /** Writes pieces to a new file. The errors of the tree that it is in, and those of `Verifier`. */
 export async function writeTo(
-  { writer, transfers, fsync, onWritten }: CopyOptions,
+  { writer, transfers, fsync, onWritten, onTaken, signal }: CopyOptions,
   from: { readonly chunks: AsyncIterable<Buffer>; readonly shown: string; readonly mtime: number | null },
   to: At,
   expected: Expected,
@@ -83,7 +92,8 @@ export async function writeTo(
   try {
     let position = 0
     for await (const chunk of from.chunks) {
-      if (transfers.capped) await transfers.take(chunk.length)
+      if (transfers.capped) await transfers.take(chunk.length, signal)
+      assertWanted(signal)
       // Judged while it is written; a file with wrong bytes is gone before anyone sees it.
       const written = writer.pwrite(handle, to.shown, chunk, position)
       try {
@@ -92,6 +102,7 @@ export async function writeTo(
         await written
       }
       position += chunk.length
+      onTaken(chunk.length)
     }
     verifier.end()
     onWritten(position)
@@ -174,7 +185,7 @@ async function cloneTo(
 
 /** A clone's bytes are judged where they are now. */
 async function judgeClone(
-  { writer, reader, fsync }: CopyOptions,
+  { writer, reader, fsync, signal }: CopyOptions,
   from: OpenFile,
   to: At,
   expected: Expected,
@@ -182,7 +193,7 @@ async function judgeClone(
 ): Promise<Written> {
   const handle = await reader.openFile(to, { follow: false })
   try {
-    const size = await judge(reader, handle, to.shown, expected, from.shown)
+    const size = await judge(reader, handle, to.shown, expected, { named: from.shown, signal })
     return { size, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
   } finally {
     await handle.close()
@@ -197,11 +208,12 @@ export async function judge(
   handle: FileHandle,
   shown: string,
   expected: Expected,
-  named = shown,
+  { named = shown, signal }: { readonly named?: string; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<bigint> {
   const verifier = new Verifier(named, expected)
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   for (let position = 0; ; ) {
+    assertWanted(signal)
     const count = await reader.pread(handle, shown, buffer, position)
     if (count === 0) break
     verifier.update(buffer.subarray(0, count))
@@ -216,7 +228,7 @@ export async function judge(
  * same file system. Never given an owner, mode or time: these are prod's. False: not done.
  */
 async function linkTo(
-  { writer, reader, sharing }: CopyOptions,
+  { writer, reader, sharing, signal }: CopyOptions,
   from: OpenFile,
   to: At,
   expected: Expected,
@@ -238,7 +250,7 @@ async function linkTo(
       await writer.unlink(to)
       return false
     }
-    await judge(reader, handle, to.shown, expected, from.shown)
+    await judge(reader, handle, to.shown, expected, { named: from.shown, signal })
     return true
   } finally {
     await handle.close()

@@ -3,7 +3,7 @@ import { bringSmall, type Each } from './copy-batches.ts'
 import type { CopyOptions, Ownership, Written } from './copy-file.ts'
 import { copyFileTo, judge, writeTo } from './copy-file.ts'
 import { MANIFEST, type Manifest, type ManifestEntry } from './copy-manifest.ts'
-import { Subdirectories } from './copy-metadata.ts'
+import type { Subdirectories } from './copy-metadata.ts'
 import type { BuildBytes, OpenFile } from './copy-source.ts'
 import { collect, spliced } from './copy-splice.ts'
 import type { TargetTree } from './copy-tree.ts'
@@ -11,6 +11,7 @@ import { proofOf, signatureOf, type Take, type Wanted } from './copy-wanted.ts'
 import { type Directory, isTemporaryName, temporaryName } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { At } from './files.ts'
+import { assertWanted } from './stop.ts'
 import { UNKNOWN, Verifier } from './verify-bytes.ts'
 import { MAX_SIGNATURE_BYTES } from './verify-rpm.ts'
 
@@ -18,6 +19,7 @@ export interface Filling {
   readonly options: CopyOptions
   readonly tree: TargetTree
   readonly bytes: BuildBytes
+  readonly subdirectories: Subdirectories
   readonly wanted: readonly Wanted[]
   readonly take: Take
   readonly owner: Ownership
@@ -34,17 +36,19 @@ const MAX_OTHERS = 20_000
 
 /** Brings every file that lacks, judged before anyone sees it. Gives back what now stands, by path. */
 export async function fill(filling: Filling): Promise<Record<string, ManifestEntry>> {
-  const { bytes, wanted, take } = filling
-  const subdirectories = new Subdirectories(bytes)
+  const { bytes, subdirectories, wanted, take } = filling
   const files = new Map<string, ManifestEntry>(Object.entries(filling.before?.files ?? {}))
   const fail = { first: null as unknown, failed: false }
   const each: Each = async (all, work) => {
     const guarded = async (one: (typeof all)[number]): Promise<void> => {
       if (fail.failed) return
-      await work(one).catch((error: unknown) => {
+      try {
+        assertWanted(filling.options.signal)
+        await work(one)
+      } catch (error) {
         if (!fail.failed) fail.first = error
         fail.failed = true
-      })
+      }
     }
     await Promise.all(all.map((one) => filling.options.transfers.run(() => guarded(one))))
     // Only when all have stopped: what is taken back now stays away.
@@ -190,7 +194,7 @@ async function judgeStanding(
   const handle = await options.reader.openFile(at, { follow: false })
   try {
     const stat = await options.reader.fstat(handle, at.shown)
-    await judge(options.reader, handle, at.shown, one.expected)
+    await judge(options.reader, handle, at.shown, one.expected, { signal: options.signal })
     return { size: Number(stat.size), mtime: Number(stat.mtimeMs) / 1000 }
   } catch (error) {
     if (error instanceof KeyError) return null

@@ -4,6 +4,7 @@ import { BytesReader, BytesWriter } from './copy-calls.ts'
 import type { BytesSource } from './copy-source.ts'
 import { isErrno, meaningOf } from './errno.ts'
 import type { Made } from './files.ts'
+import { assertWanted } from './stop.ts'
 
 const ATTEMPTS = 5
 /** What the disk may say of one directory only: its permissions, a bad block. */
@@ -75,8 +76,15 @@ export class CopyGround {
     throw new OutageError('storage', 'STORAGE_DISK', text, { detail: { path: stagingTopdir } })
   }
 
-  /** Runs `work`, which writes so many bytes below the root, where the reserve stays free. Throws OutageError('space') STORAGE_NO_SPACE. */
-  async withRoom<T>(root: string, bytes: number, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work`, which writes so many bytes below the root, where the reserve stays free; it tells `onTaken` of those that it has written
+   * since, or need not any more. Throws OutageError('space') STORAGE_NO_SPACE.
+   */
+  async withRoom<T>(
+    root: string,
+    bytes: number,
+    work: (onTaken: (bytes: number) => void) => Promise<T>,
+  ): Promise<T> {
     const { reserveBytes } = this.#options
     const { bavail, bsize } = await this.writer.statfs(root)
     const freeBytes = bavail * bsize
@@ -85,17 +93,24 @@ export class CopyGround {
       const detail = { path: root, freeBytes, neededBytes: bytes, reserveBytes }
       throw new OutageError('space', 'STORAGE_NO_SPACE', `staging's tree is full: ${text}`, { detail })
     }
-    this.#promised += bytes
+    let left = bytes
+    this.#promised += left
+    const onTaken = (taken: number): void => {
+      const less = Math.min(taken, left)
+      left -= less
+      this.#promised -= less
+    }
     try {
-      return await work()
+      return await work(onTaken)
     } finally {
-      this.#promised -= bytes
+      this.#promised -= left
     }
   }
 
   /** As placement `volume` does: a lost race is tried again, one sick directory is its build's own error. */
-  async explained<T>(work: () => Promise<T>): Promise<T> {
+  async explained<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      assertWanted(signal)
       try {
         return await work()
       } catch (error) {

@@ -40,13 +40,13 @@ export class Transfers {
     }
   }
 
-  /** Waits as long as so many bytes cost. A quarter of a second may be spent at once. */
-  async take(bytes: number): Promise<void> {
+  /** Waits as long as so many bytes cost, or until the signal. A quarter of a second may be spent at once. */
+  async take(bytes: number, signal?: AbortSignal): Promise<void> {
     const { bytesPerSecond } = this.#limits
     if (bytesPerSecond === null) return
     const now = performance.now()
     const costMs = (bytes / bytesPerSecond) * 1000
     this.#paidAtMs = Math.max(this.#paidAtMs, now - 250) + costMs
-    if (this.#paidAtMs > now) await delay(this.#paidAtMs - now)
+    if (this.#paidAtMs > now) await delay(this.#paidAtMs - now, undefined, { signal }).catch(() => {})
   }
 }

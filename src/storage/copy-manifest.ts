@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkedName } from '../model/paths.ts'
+import { isFileName } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
@@ -10,7 +10,7 @@ export const MANIFEST = '.koji-staging-sync.json'
 
 const MAX_BYTES = 64 * 1024 * 1024
 
-const name = z.string().refine((path) => path.split('/').every(isName))
+const name = z.string().refine((path) => path.split('/').every(isFileName))
 const entrySchema = z.object({
   /** what it was judged by; empty: by nothing, no row names it */
   proof: z.string(),
@@ -71,13 +71,5 @@ export async function writeManifest(
     throw error
   } finally {
     await handle.close()
-  }
-}
-
-function isName(part: string): boolean {
-  try {
-    return checkedName('file', part) === part
-  } catch {
-    return false
   }
 }

@@ -1,10 +1,10 @@
 import { grouped } from '../model/grouped.ts'
-import { checkedName } from '../model/paths.ts'
+import { isFileName } from '../model/paths.ts'
 import type { BuildBytes } from './copy-source.ts'
 import type { Wanted } from './copy-wanted.ts'
 
 /** Larger ones are not read; their files are looked for in one place only. */
-const MAX_BYTES = 64 * 1024 * 1024
+export const MAX_METADATA_BYTES = 64 * 1024 * 1024
 
 interface Output {
   readonly filename: string
@@ -48,7 +48,7 @@ async function readOutputs(bytes: BuildBytes): Promise<readonly Output[]> {
     let size = 0
     for await (const chunk of file.chunks()) {
       size += chunk.length
-      if (size > MAX_BYTES) return []
+      if (size > MAX_METADATA_BYTES) return []
       pieces.push(Buffer.from(chunk))
     }
     return outputsOf(JSON.parse(Buffer.concat(pieces).toString('utf8')))
@@ -60,21 +60,14 @@ async function readOutputs(bytes: BuildBytes): Promise<readonly Output[]> {
   }
 }
 
-function outputsOf(metadata: unknown): Output[] {
+/** Other shapes tell nothing. */
+export function outputsOf(metadata: unknown): Output[] {
   const { output } = (metadata ?? {}) as { output?: unknown }
   return (Array.isArray(output) ? output : []).flatMap((one) => {
     const { filename, subdir, checksum } = (one ?? {}) as Record<string, unknown>
     if (typeof filename !== 'string') return []
     const names = typeof subdir === 'string' ? subdir.split('/').filter((name) => name !== '') : []
-    if (!names.every(isName)) return []
+    if (!names.every(isFileName)) return []
     return [{ filename, names, checksum: typeof checksum === 'string' ? checksum : null }]
   })
-}
-
-export function isName(name: string): boolean {
-  try {
-    return checkedName('name', name) === name
-  } catch {
-    return false
-  }
 }

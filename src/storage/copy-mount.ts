@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { AgainError, KeyError } from '../errors.ts'
-import { type BuildPlace, buildDir, checkedName, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
+import { type BuildPlace, buildDir, DEFAULT_VOLUME, isFileName, versionPath } from '../model/paths.ts'
 import type { Step } from '../step.ts'
 import { BytesReader } from './copy-calls.ts'
 import type { BuildBytes, BytesSource, OpenFile, SourceDirectory } from './copy-source.ts'
@@ -120,7 +120,7 @@ class MountedBuild implements BuildBytes {
       const path = [this.shown, ...at].join('/')
       for (const { name, kind } of (await orNull(this.#files.entries(path, limit))) ?? []) {
         if (found.length >= limit) return
-        if (!isName(name)) continue
+        if (!isFileName(name)) continue
         const known = kind ?? (await this.#kindOf(`${path}/${name}`))
         if (known === 'file') found.push([...at, name])
         else if (known === 'directory' && at.length < MAX_DEPTH) await walk([...at, name])
@@ -208,13 +208,5 @@ class MountedFile implements OpenFile {
 
   close(): Promise<void> {
     return this.#handle.close()
-  }
-}
-
-function isName(name: string): boolean {
-  try {
-    return checkedName('file name', name) === name
-  } catch {
-    return false
   }
 }

@@ -6,8 +6,10 @@ import { CopyGround } from './copy-ground.ts'
 import type { Transfers } from './copy-limits.ts'
 import { assertBeside, isBeside } from './copy-links.ts'
 import { MANIFEST, type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
+import { Subdirectories } from './copy-metadata.ts'
 import { isStanding, tidyFiles } from './copy-present.ts'
 import { removeCopy } from './copy-removal.ts'
+import { allBytes, lackingBytes } from './copy-room.ts'
 import type { BytesSource } from './copy-source.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
 import { ourManifest, type Writing, writeBuild } from './copy-write.ts'
@@ -76,6 +78,8 @@ export class CopyPlacement implements Placement {
         sharing: { ...options.sharing, unshared: new Set() },
         fsync: options.fsync,
         onWritten: (bytes) => options.onWritten?.(this.mode, bytes),
+        onTaken: () => {},
+        signal: undefined,
       },
       take: options.take,
       fileMode: options.fileMode,
@@ -93,7 +97,7 @@ export class CopyPlacement implements Placement {
     return this.ground.probeRoom()
   }
 
-  place(build: PlacedBuild): Promise<void> {
+  place(build: PlacedBuild, signal?: AbortSignal): Promise<void> {
     return this.ground.explained(async () => {
       const place = stagingPlace(build)
       const wanted = wantedFiles(build.files, this.options.take)
@@ -109,15 +113,19 @@ export class CopyPlacement implements Placement {
         const stands = await this.#look(root, place, build)
         if (stands === 'right') return
         await this.#assertFree(root, place, build, stands)
-        const needed = wanted.reduce((sum, { expected, parts }) => {
-          const rpm = parts?.signature.rpm
-          return sum + Number(expected.size ?? rpm?.size ?? 0)
-        }, 0)
-        await this.ground.withRoom(root, needed, () => writeBuild(this.#writing, root, place, build, bytes))
+        const subdirectories = new Subdirectories(bytes)
+        const needed =
+          stands === 'nothing'
+            ? allBytes(wanted)
+            : await lackingBytes(this.ground.writer, root, place, wanted, subdirectories)
+        await this.ground.withRoom(root, needed, (onTaken) => {
+          const copy = { ...this.#writing.copy, onTaken, signal }
+          return writeBuild({ ...this.#writing, copy }, root, place, build, { bytes, subdirectories })
+        })
       } finally {
         await bytes.close()
       }
-    })
+    }, signal)
   }
 
   isPlaced(build: PlacedBuild): Promise<boolean> {

@@ -2,13 +2,14 @@ import { type BuildPlace, buildDir, convenienceLink, DEFAULT_VOLUME, versionPath
 import type { BytesReader, BytesWriter } from './copy-calls.ts'
 import { MANIFEST, type Manifest, readManifest } from './copy-manifest.ts'
 import { stands, unlinkBelow } from './copy-present.ts'
-import { removeTree, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { Directory, isTemporaryName, temporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
 import { isOfSignature } from './farm-plan.ts'
 import type { At } from './files.ts'
 import { putLink, standingAt } from './links.ts'
 import { copyReal } from './real-file.ts'
+import { removeTree } from './tree-removal.ts'
 import { type Removal, removePlaced } from './volume-removal.ts'
 
 export interface CopyRemoval extends Omit<Removal, 'emptied' | 'files'> {

@@ -3,6 +3,7 @@ import type { BytesWriter } from './copy-calls.ts'
 import { unfinishedIn } from './copy-present.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import { orNull } from './errno.ts'
+import { removeTree } from './tree-removal.ts'
 
 const EVERYTHING = Number.POSITIVE_INFINITY
 
@@ -120,21 +121,4 @@ export async function sweepTop(files: BytesWriter, build: Directory): Promise<vo
     if (found?.isDirectory() === true) await removeTree(files, build, name)
     else await orNull(files.unlink(build.at(name)))
   }
-}
-
-/** Removes a directory of ours with all in it, by handles; links are removed, not followed. Nothing there is no error. */
-export async function removeTree(files: BytesWriter, parent: Directory, name: string): Promise<void> {
-  const directory = await parent.child(name)
-  if (directory === null) return
-  try {
-    for (const entry of await files.list(directory.at('.'), EVERYTHING)) {
-      const found = await orNull(files.lstat(directory.at(entry)))
-      if (found === null) continue
-      if (found.isDirectory()) await removeTree(files, directory, entry)
-      else await orNull(files.unlink(directory.at(entry)))
-    }
-  } finally {
-    await directory.close()
-  }
-  await orNull(files.rmdir(parent.at(name)))
 }

@@ -2,16 +2,16 @@ import { KeyError } from '../errors.ts'
 import { type BuildPlace, versionPath } from '../model/paths.ts'
 import type { BytesWriter } from './copy-calls.ts'
 import type { CopyOptions, Ownership } from './copy-file.ts'
-import { fill } from './copy-fill.ts'
+import { type Filling, fill } from './copy-fill.ts'
 import { linksBeside, putBeside } from './copy-links.ts'
 import { type Manifest, readManifest, writeManifest } from './copy-manifest.ts'
-import type { BuildBytes } from './copy-source.ts'
-import { removeTree, sweepTop, sweepUnfinished, TargetTree } from './copy-tree.ts'
+import { sweepTop, sweepUnfinished, TargetTree } from './copy-tree.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
 import { type Directory, temporaryName } from './directory.ts'
 import { leadsToFormer } from './former.ts'
 import type { LinkTexts } from './links.ts'
 import type { PlacedBuild } from './placement.ts'
+import { removeTree } from './tree-removal.ts'
 import { type Turns, Work } from './work.ts'
 
 /** How a placement writes. */
@@ -25,23 +25,26 @@ export interface Writing {
   readonly adopts: () => boolean
 }
 
+/** A build of prod, and where its metadata says that files lie. */
+type Source = Pick<Filling, 'bytes' | 'subdirectories'>
+
 /** Brings what a build lacks, and its links last. On any error what was made is taken back. */
 export async function writeBuild(
   writing: Writing,
   root: string,
   place: BuildPlace,
   build: PlacedBuild,
-  bytes: BuildBytes,
+  source: Source,
 ): Promise<void> {
   const { writer, fsync } = writing.copy
-  const work = new Work(writer, root, bytes.inodes, writing.turns)
+  const work = new Work(writer, root, source.bytes.inodes, writing.turns)
   try {
     const version = await work.directory(versionPath(place))
     const above = await version.stat()
     const { uid, gid } = writer.madeIn(above)
     const links = await linksBeside(writer, root, writing.texts, work, { ...build, place, uid })
     const owner: Ownership = { device: above.dev, uid, gid, fileMode: writing.fileMode }
-    const filling = new Filler(writing, build, bytes, owner)
+    const filling = new Filler(writing, build, source, owner)
     // From another volume to the default one: the link to where the build was makes way when all is there.
     const former = await leadsToFormer(writer, root, { ...build, place })
     const standing = former ? null : await version.child(place.release)
@@ -107,13 +110,13 @@ async function makeWay(writer: BytesWriter, version: Directory, release: string,
 class Filler {
   readonly writing: Writing
   readonly #build: PlacedBuild
-  readonly #bytes: BuildBytes
+  readonly #source: Source
   readonly #owner: Ownership
 
-  constructor(writing: Writing, build: PlacedBuild, bytes: BuildBytes, owner: Ownership) {
+  constructor(writing: Writing, build: PlacedBuild, source: Source, owner: Ownership) {
     this.writing = writing
     this.#build = build
-    this.#bytes = bytes
+    this.#source = source
     this.#owner = owner
   }
 
@@ -126,12 +129,12 @@ class Filler {
   async fill(top: Directory, before: Manifest | null, hidden: boolean): Promise<void> {
     const { copy, take, adopts } = this.writing
     const { buildId, files: rows } = this.#build
-    const tree = new TargetTree(top, this.#bytes.inodes)
+    const tree = new TargetTree(top, this.#source.bytes.inodes)
     try {
       const files = await fill({
         options: copy,
         tree,
-        bytes: this.#bytes,
+        ...this.#source,
         wanted: wantedFiles(rows, take),
         take,
         owner: this.#owner,

@@ -97,7 +97,7 @@ export class FarmPlacement implements Placement {
     })
   }
 
-  place(build: PlacedBuild): Promise<void> {
+  place(build: PlacedBuild, signal?: AbortSignal): Promise<void> {
     return this.#ground.explained(async () => {
       const wanted = await this.#look.wanted(build)
       if (wanted === null) {
@@ -120,7 +120,7 @@ export class FarmPlacement implements Placement {
       const { lacking } = found.diff
       if (found.uid !== null && lacking.length + found.tree.leftovers.length === 0 && isFramed(found)) return
       await this.#write(root, wanted, found, build)
-    })
+    }, signal)
   }
 
   tidy(build: PlacedBuild): Promise<void> {

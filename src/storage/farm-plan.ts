@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { AgainError, KeyError } from '../errors.ts'
-import { checkedName } from '../model/paths.ts'
+import { isFileName } from '../model/paths.ts'
 import type { BytesReader } from './copy-calls.ts'
 import { isTemporaryName } from './directory.ts'
 import { isErrno, orNull } from './errno.ts'
@@ -71,7 +71,7 @@ async function walk(
   const at = (name: string): At => ({ path: `/proc/self/fd/${handle.fd}/${name}`, shown: `${shown}/${name}` })
   if (names.length > MAX_DEPTH) throw tooLarge(from.path, `more than ${MAX_DEPTH} directories deep`)
   for (const name of (await prod.list(at('.'), MAX_ENTRIES + 1)).sort()) {
-    if (!isName(name)) continue
+    if (!isFileName(name) || isTemporaryName(name)) continue
     const path = [...names, name].join('/')
     const found = await orNull(prod.lstat(at(name)))
     if (found === null) continue
@@ -129,14 +129,6 @@ async function inChild(prod: BytesReader, at: At, work: (child: FileHandle) => P
     await work(child)
   } finally {
     await child.close()
-  }
-}
-
-function isName(name: string): boolean {
-  try {
-    return checkedName('file', name) === name && !isTemporaryName(name)
-  } catch {
-    return false
   }
 }
 

@@ -4,6 +4,7 @@ import type { Step } from '../step.ts'
 import { BytesReader, BytesWriter } from './copy-calls.ts'
 import { isErrno, meaningOf, orNull } from './errno.ts'
 import type { Made } from './files.ts'
+import { assertWanted } from './stop.ts'
 
 export interface GroundOptions {
   /** prod's tree as we see it */
@@ -59,8 +60,9 @@ export class Ground {
    * looks like a sick disk but is not, since the tree itself answers, is one build's directory: the key's own error, or it would
    * stop all others for ever.
    */
-  async explained<T>(work: () => Promise<T>): Promise<T> {
+  async explained<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      assertWanted(signal)
       try {
         return await work()
       } catch (error) {

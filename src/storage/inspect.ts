@@ -1,13 +1,12 @@
 import type { BuildFile } from '../model/build-files.ts'
-import { checkedName } from '../model/paths.ts'
+import { grouped } from '../model/grouped.ts'
+import { MAX_METADATA_BYTES, outputsOf } from './copy-metadata.ts'
 import { isErrno } from './errno.ts'
 import type { TreeReader } from './files.ts'
 import type { FileFault } from './placement.ts'
 
 /** A mount over a network answers many at a time. */
 const AT_ONCE = 8
-/** Of a content generator's metadata; larger ones are not read, and their files looked for in one place only. */
-const MAX_METADATA_BYTES = 64 * 1024 * 1024
 
 /** What is looked for. */
 export type NamedFile = Pick<BuildFile, 'path' | 'size' | 'subdirectory'>
@@ -26,7 +25,7 @@ export async function inspectFiles(
     const fault = await inspectOne(tree, directory, file)
     if (fault?.fault !== 'missing' || !file.subdirectory) return fault
     metadata ??= readMetadata(tree, directory)
-    for (const names of (await metadata).get(file.path.at(-1) ?? '') ?? []) {
+    for (const { names } of (await metadata).get(file.path.at(-1) ?? '') ?? []) {
       const path = [...file.path.slice(0, -1), ...names, file.path.at(-1) ?? '']
       const there = await inspectOne(tree, directory, { path, size: file.size })
       if (there?.fault !== 'missing') return there
@@ -57,37 +56,16 @@ async function inspectOne(
   }
 }
 
-/** Sub-directories by file name. */
-type Metadata = ReadonlyMap<string, readonly (readonly string[])[]>
+/** By file name. */
+type Metadata = ReadonlyMap<string, readonly { readonly names: readonly string[] }[]>
 
-/** `output[].filename` and `.subdir` of what a content generator told (kojihub.py import_archive_internal); other shapes tell nothing. */
 async function readMetadata(tree: Sight, directory: string): Promise<Metadata> {
   const path = `${directory}/metadata.json`
   try {
     if ((await tree.stat(path)).size > BigInt(MAX_METADATA_BYTES)) return new Map()
-    return subdirectoriesOf(JSON.parse(await tree.read(path)))
+    return grouped(outputsOf(JSON.parse(await tree.read(path))), ({ filename }) => filename)
   } catch (error) {
     if (error instanceof SyntaxError || isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return new Map()
     throw error
-  }
-}
-
-function subdirectoriesOf(metadata: unknown): Metadata {
-  const found = new Map<string, string[][]>()
-  const { output } = (metadata ?? {}) as { output?: unknown }
-  for (const one of Array.isArray(output) ? output : []) {
-    const { filename, subdir } = (one ?? {}) as { filename?: unknown; subdir?: unknown }
-    if (typeof filename !== 'string' || typeof subdir !== 'string') continue
-    const names = subdir.split('/').filter((name) => name !== '')
-    if (names.every(isSafe)) found.set(filename, [...(found.get(filename) ?? []), names])
-  }
-  return found
-}
-
-function isSafe(name: string): boolean {
-  try {
-    return checkedName('sub-directory', name) === name
-  } catch {
-    return false
   }
 }

@@ -62,7 +62,8 @@ export interface Placement {
   probeRoom?(): Promise<void>
   /** True when every path is as `place` and `tidy` would leave it; reads only. */
   isPlaced(build: PlacedBuild): Promise<boolean>
-  place(build: PlacedBuild): Promise<void>
+  /** Throws StopError when `signal` says so while files are copied, and takes back what it made of them. */
+  place(build: PlacedBuild, signal?: AbortSignal): Promise<void>
   /** Where a placement can do many at once: places those that are plain, returns the others, which `place` is for. */
   placeMany?(builds: readonly PlacedBuild[]): Promise<readonly PlacedBuild[]>
   /**

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { asError, OutageError } from '../errors.ts'
 import type { Step } from '../step.ts'
 import { receiveError } from './small-errors.ts'
 import { copySmallFiles, SMALL_BYTES, type SmallDone, type SmallJob } from './small-files.ts'
@@ -57,7 +58,7 @@ export class ThreadCrew implements SmallCopier {
 
   #deal(): void {
     while (this.#waiting.length > 0) {
-      const thread = this.#idle.pop() ?? (this.#started < this.#size ? this.#start() : undefined)
+      const thread = this.#idle.pop() ?? this.#startOne()
       if (thread === undefined) return
       if (thread.ended) {
         this.#started--
@@ -81,9 +82,18 @@ export class ThreadCrew implements SmallCopier {
     }
   }
 
-  #start(): Thread {
-    this.#started++
-    return new Thread(this.#startThread)
+  /** Undefined: those that are under way take up what waits. */
+  #startOne(): Thread | undefined {
+    if (this.#started >= this.#size) return undefined
+    try {
+      const thread = new Thread(this.#startThread)
+      this.#started++
+      return thread
+    } catch (error) {
+      // A host that gives no thread now: who has none to wait for is told.
+      if (this.#started === 0) for (const { reject } of this.#waiting.splice(0)) reject(noThread(error))
+      return undefined
+    }
   }
 
   #end(thread: Thread): void {
@@ -93,6 +103,11 @@ export class ThreadCrew implements SmallCopier {
     this.#started--
     thread.end()
   }
+}
+
+function noThread(cause: unknown): OutageError {
+  const text = `no thread to copy files in can be started: ${asError(cause).message}`
+  return new OutageError('storage', 'STORAGE_DISK', text, { cause })
 }
 
 class Thread {

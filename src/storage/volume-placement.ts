@@ -66,7 +66,7 @@ export class VolumePlacement implements Placement {
     })
   }
 
-  place(build: PlacedBuild): Promise<void> {
+  place(build: PlacedBuild, signal?: AbortSignal): Promise<void> {
     return this.#ground.explained(async () => {
       const wanted = await this.#wanted(build)
       if (wanted === 'missing') {
@@ -80,7 +80,7 @@ export class VolumePlacement implements Placement {
       // Finds a clash before the first write.
       const plan = await assertFree(this.#ground.staging, root, this.#texts, wanted)
       if (!isDone(plan)) await this.#write(root, wanted)
-    })
+    }, signal)
   }
 
   /**

@@ -483,6 +483,34 @@ describe('a disk that takes no more', () => {
   })
 })
 
+it('what somebody has mounted within a build is not emptied with it', async () => {
+  const { execFileSync } = await import('node:child_process')
+  await placement().place(build)
+  const logs = join(target(), 'data/logs')
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', logs], { stdio: 'ignore' })
+  } catch {
+    // Only root mounts: for others all of it goes.
+    expect(await placement().remove(build)).toEqual({ left: [] })
+    return
+  }
+  let at = logs
+  try {
+    writeFileSync(join(logs, 'theirs'), 'kept')
+    const removed = await placement()
+      .remove(build)
+      .catch((error: unknown) => error)
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[4] ?? '')
+    at = mounts.find((point) => point.startsWith(trees.staging)) ?? logs
+    expect(readFileSync(join(at, 'theirs'), 'utf8')).toBe('kept')
+    expect(removed).toMatchObject({ code: 'STORAGE_CLASH' })
+  } finally {
+    execFileSync('umount', [at])
+  }
+})
+
 describe('a kill', () => {
   beforeEach(() => {
     build = { ...build, files: made.files.slice(0, 3) }

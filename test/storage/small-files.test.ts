@@ -177,3 +177,22 @@ it('a signature header longer than the pieces that it comes in is judged, though
     expect(() => verifier.end(), `${bytes} at a time`).not.toThrow()
   }
 })
+
+it('a host that gives no thread is told to who asked, and asked again the next time', async () => {
+  let refuses = true
+  const few = new ThreadCrew(2, () => {
+    if (refuses) throw new Error('EAGAIN')
+    return startSourceThread()
+  })
+  const job = { files: [], owner: { uid: 0n, gid: 0n, fileMode: 0o644 }, fsync: false, reflink: false }
+  for (let time = 0; time < 3; time++)
+    await expect(few.run(job)).rejects.toMatchObject({
+      part: 'storage',
+      message: expect.stringContaining('EAGAIN'),
+    })
+  refuses = false
+  const first = few.run(job)
+  refuses = true
+  // The second thread is refused: the first one does its work, too.
+  expect(await Promise.all([first, few.run(job), few.run(job)])).toHaveLength(3)
+})

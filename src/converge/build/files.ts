@@ -44,7 +44,7 @@ export function placeOf(work: Placed): Place {
 export async function placeFiles(deps: Deps, work: BuildWork): Promise<void> {
   const place = placeOf(work)
   await intendPlacement(deps.database, place.record)
-  await work.placement.place(place)
+  await work.placement.place(place, work.signal)
 }
 
 /** Of the places that are recorded: those where the files were before. */

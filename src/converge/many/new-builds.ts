@@ -59,7 +59,7 @@ export async function bringNewBuilds(
     deps.database,
     work.map((one) => placeOf(one).record),
   )
-  await atATime(PLACING, work, (one) => one.placement.place(placeOf(one)))
+  await atATime(PLACING, work, (one) => one.placement.place(placeOf(one), options.signal))
   await deps.database.transaction('builds', (tx) => write(tx, deps, work), { lockTimeoutMs: 200 })
   await atATime(PLACING, work, (one) => one.placement.tidy(placeOf(one)))
   return work.map(({ claim }) => claim)
