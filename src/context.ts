@@ -4,7 +4,7 @@ import type { Config } from './config/config.ts'
 import { fingerprintOf } from './config/fingerprint.ts'
 import { createBus, createHub, createProbes, databaseAddress } from './context/adapters.ts'
 import { checkSignatures, createJudge } from './context/bus-trust.ts'
-import { checkCopying } from './context/copies.ts'
+import { checkCopying, type OnOpened } from './context/copies.ts'
 import { createEngine, MIGRATIONS } from './context/engine.ts'
 import { createSeedTools } from './context/seed-tools.ts'
 import type { JudgeMessage, JudgeOptions } from './model/judged-message.ts'
@@ -98,6 +98,7 @@ export function createMessageJudge(options: JudgeOptions): JudgeMessage {
 /** Constructs every adapter, the only place that does; each on first use, all of them closed by `destroy`, last first. */
 export function createWorld({ config, telemetry, step = noStep }: ContextOptions): World {
   const closers: (() => Promise<void>)[] = []
+  const onOpened: OnOpened = (close) => void closers.push(close)
   const health: Health = new Health({
     staleAfterMs: STALE_AFTER_MS,
     onTurn: () => loopTurned(telemetry, () => health.state().ok),
@@ -132,6 +133,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
       hub: hub(),
       database: await database(),
       catalog: await catalog(),
+      onOpened,
     }),
   )
   return {
@@ -155,7 +157,7 @@ export function createWorld({ config, telemetry, step = noStep }: ContextOptions
     database,
     catalog,
     engine,
-    seedTools: () => createSeedTools(config, step),
+    seedTools: () => createSeedTools(config, step, onOpened),
     checkCopying: () => checkCopying(config, step),
     probes: createProbes(config, step),
     checkSignatures: () => checkSignatures(config, step),

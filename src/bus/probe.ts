@@ -35,6 +35,8 @@ export async function probeBus(
   const reading = (async () => {
     for await (const _ of source) messages += 1
   })()
+  // It is heard at the end; until then a failure must not end the process.
+  reading.catch(() => {})
   try {
     await until(() => connected.size >= endpoints, connectMs)
     if (connected.size > 0) await until(() => messages > 0, listenMs)

@@ -31,15 +31,6 @@ export function fingerprintOf(config: Config): Readonly<Record<string, string>> 
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, digest(part)]))
 }
 
-/** The names of the parts that differ, also of those that only one side has. */
-export function findFingerprintDifferences(
-  ours: Readonly<Record<string, string>>,
-  theirs: Readonly<Record<string, string>>,
-): string[] {
-  const names = new Set([...Object.keys(ours), ...Object.keys(theirs)])
-  return [...names].filter((name) => ours[name] !== theirs[name]).sort()
-}
-
 function digest(value: unknown): string {
   return createHash('sha256')
     .update(JSON.stringify(sorted(value)))

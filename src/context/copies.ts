@@ -22,14 +22,18 @@ const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
 /** They mostly wait for the disk, or for prod's file server. */
 const MAX_THREADS = 4
 
+/** Told how to end what was opened. */
+export type OnOpened = (close: () => Promise<void>) => void
+
 /** The placements that bring bytes, where they can: from the mount, else over HTTP. Throws ConfigError CA_FILE_UNREADABLE. */
 export function createCopies(
   config: Config,
   step: Step,
   onWritten: NonNullable<CopyPlacementOptions['onWritten']>,
+  onOpened: OnOpened,
 ): Placement[] {
   const { prod, staging, copy } = config
-  const source = createSource(config, step)
+  const source = createSource(config, step, onOpened)
   if (source === null) return []
   const { arches, signedKeys, sigcache, logs, fsync, reserveBytes, fileMode } = copy
   const options = {
@@ -57,8 +61,9 @@ export function createCopies(
 export async function checkCopying(config: Config, step: Step): Promise<StorageCheck[]> {
   const modes = new Set(config.placement.map(({ mode }) => mode))
   if (!modes.has('copy') && !modes.has('in-place')) return []
+  const closers: (() => Promise<void>)[] = []
   return checkCopies({
-    source: createSource(config, step),
+    source: createSource(config, step, (close) => closers.push(close)),
     overHttp: config.prod.topdir === null,
     stagingTopdir: config.staging.topdir,
     volumes: modes.has('copy') ? volumesOf('copy', config.prod.volumes) : [],
@@ -66,23 +71,27 @@ export async function checkCopying(config: Config, step: Step): Promise<StorageC
     made: config.files,
     snapshotAge: modes.has('in-place') ? await snapshotAge(config) : undefined,
     step,
-  })
+  }).finally(() => Promise.all(closers.map((close) => close())))
 }
 
-function createSource({ prod, copy }: Config, step: Step): MountSource | HttpSource | null {
+function createSource(
+  { prod, copy }: Config,
+  step: Step,
+  onOpened: OnOpened,
+): MountSource | HttpSource | null {
   if (prod.topdir !== null) return new MountSource({ prodTopdir: prod.topdir, step })
   if (prod.topurl === null) return null
-  return new HttpSource(
-    new PackageServer({
-      url: prod.topurl,
-      ca: prod.caFile === null ? undefined : readCa(prod.caFile),
-      connections: copy.openTransfers,
-      timeoutMs: prod.timeoutMs,
-      retryDelaysMs: RETRY_DELAYS_MS,
-      userAgent: 'koji-staging-sync',
-      step,
-    }),
-  )
+  const server = new PackageServer({
+    url: prod.topurl,
+    ca: prod.caFile === null ? undefined : readCa(prod.caFile),
+    connections: copy.openTransfers,
+    timeoutMs: prod.timeoutMs,
+    retryDelaysMs: RETRY_DELAYS_MS,
+    userAgent: 'koji-staging-sync',
+    step,
+  })
+  onOpened(() => server.destroy())
+  return new HttpSource(server)
 }
 
 function readCa(path: string): string {

@@ -50,7 +50,7 @@ import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
 import { converged, type Telemetry } from '../telemetry/events.ts'
 import { bytesCopied } from '../telemetry/measured.ts'
-import { createCopies } from './copies.ts'
+import { createCopies, type OnOpened } from './copies.ts'
 
 /** Between two looks at the queue when nobody says that there is something. */
 const IDLE_MS = 1_000
@@ -77,8 +77,9 @@ export async function createEngine(parts: {
   readonly hub: XmlRpcHub
   readonly database: Database
   readonly catalog: Catalog
+  readonly onOpened: OnOpened
 }): Promise<Engine> {
-  const { config, telemetry, step, hub, database, catalog } = parts
+  const { config, telemetry, step, hub, database, catalog, onOpened } = parts
   catalog.requireColumns()
   const pending = await pendingMigrations(database, MIGRATIONS)
   const settings = pending.length === 0 ? await readSettings(database) : new Map()
@@ -104,6 +105,7 @@ export async function createEngine(parts: {
   await decisions.load()
   const placements = createPlacements(config, step, {
     onWritten: (mode, bytes) => bytesCopied(telemetry, mode, bytes),
+    onOpened,
   })
   const deps: Deps = {
     hub,
@@ -209,7 +211,12 @@ export function createPlacements(
   {
     fsync = true,
     onWritten = () => {},
-  }: { readonly fsync?: boolean; readonly onWritten?: Parameters<typeof createCopies>[2] },
+    onOpened,
+  }: {
+    readonly fsync?: boolean
+    readonly onWritten?: Parameters<typeof createCopies>[2]
+    readonly onOpened: OnOpened
+  },
 ): Placements {
   const { topdir, linkTarget, volumes } = config.prod
   const trees = { stagingTopdir: config.staging.topdir, made: config.files, step }
@@ -218,6 +225,6 @@ export function createPlacements(
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
     placements.push(new VolumePlacement({ ...links, fsync }), new FarmPlacement(links))
   }
-  placements.push(...createCopies(config, step, onWritten))
+  placements.push(...createCopies(config, step, onWritten, onOpened))
   return new Placements({ rules: config.placement, placements, volumes })
 }

@@ -7,10 +7,11 @@ import { openDump } from '../seed/dump-source.ts'
 import { addressOf, Session } from '../seed/session.ts'
 import { Database } from '../staging/database.ts'
 import type { Step } from '../step.ts'
+import type { OnOpened } from './copies.ts'
 import { createPlacements } from './engine.ts'
 
 /** What `seed` works with; nothing is connected yet. */
-export function createSeedTools(config: Config, step: Step): SeedTools {
+export function createSeedTools(config: Config, step: Step, onOpened: OnOpened): SeedTools {
   const { database: url, databasePassword, topdir } = config.staging
   const password = databasePassword === null ? undefined : databasePassword.reveal()
   return {
@@ -25,7 +26,7 @@ export function createSeedTools(config: Config, step: Step): SeedTools {
         step,
       }),
     openDump: (from, signal) => openDump({ from, stdin: process.stdin, signal, step }),
-    placements: createPlacements(config, step, { fsync: false }),
+    placements: createPlacements(config, step, { fsync: false, onOpened }),
     flush: async () => {
       await step('seed.flush')
       // Node has no syncfs(2); coreutils' sync has.

@@ -59,11 +59,6 @@ export function listRPMs(filter: RpmFilter, queryOpts?: QueryOpts): Call<readonl
   return callOf('listRPMs', [], kwargs, list(rpm))
 }
 
-export function countRPMs(filter: RpmFilter): Call<number> {
-  const queryOpts = queryOptsOf({}, { countOnly: true })
-  return callOf('listRPMs', [], { buildID: filter.buildId, imageID: filter.imageId, queryOpts }, int)
-}
-
 const rpmSig = record<RpmSig>({
   rpmId: member('rpm_id', int),
   sigkey: member('sigkey', text),

@@ -1,5 +1,6 @@
 import { asError } from '../errors.ts'
 import type { Check } from '../model/operations.ts'
+import { isUsable, type ServerFacts, serverProblems } from '../staging/server.ts'
 import { fail, ok, warn } from './doctor-check.ts'
 
 /** What a part of the surroundings told of itself; judged here, pure, so that each verdict can be seen in a test. */
@@ -29,6 +30,15 @@ export function judgePostgres(version: string, user: string): Check {
   const message = `PostgreSQL ${version} as ${user}`
   if (Number.parseInt(version, 10) >= POSTGRES_MAJOR) return ok(name, message)
   return warn(name, message, `${POSTGRES_MAJOR} and newer were tested`)
+}
+
+/** What of the server's settings our promises rest on. */
+export function judgeServer(facts: ServerFacts): Check {
+  const name = 'database.server'
+  const problems = serverProblems(facts)
+  if (problems.length === 0) return ok(name, 'its settings are as they should be')
+  const todo = 'set them in postgresql.conf, or name the primary in staging.database'
+  return (isUsable(facts) ? warn : fail)(name, problems.join('; '), todo)
 }
 
 /** How far another clock is from this host's, in milliseconds: positive where it is ahead. Null: it does not tell. */

@@ -3,6 +3,8 @@ import { getAPIVersion, listVolumes } from '../hub/calls-lookup.ts'
 import type { Check, DoctorOptions } from '../model/operations.ts'
 import type { Database } from '../staging/database.ts'
 import { pendingMigrations } from '../staging/migration.ts'
+import { lowSequences } from '../staging/sequences.ts'
+import { readServer } from '../staging/server.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { checkStorage } from '../storage/checks.ts'
 import { checkMadeDirectories } from '../storage/directory-checks.ts'
@@ -14,6 +16,7 @@ import {
   judgeNode,
   judgePostgres,
   judgeRate,
+  judgeServer,
   judgeVolumes,
   looking,
 } from './doctor-surroundings.ts'
@@ -125,6 +128,7 @@ async function* checkDatabase(world: World): AsyncGenerator<Check> {
       `select current_setting('server_version') as version, current_user::text as user`,
     )
     yield judgePostgres(row?.version ?? '', row?.user ?? '')
+    yield judgeServer(await readServer(database))
     const beforeMs = Date.now()
     const [clock] = await database.query<{ nowMs: number }>(
       'doctor.clock',
@@ -194,16 +198,7 @@ async function* checkInit(world: World): AsyncGenerator<Check> {
   yield ok('database.init', `prepared, id_floor ${floor}`)
   yield await checkGarbageCollector(database)
   const catalog = await world.catalog()
-  const low: string[] = []
-  for (const { sequence } of catalog.sequences()) {
-    const [row] = await database.query<{ last_value: number }>(
-      'doctor.sequence',
-      `select last_value from ${sequence}`,
-      [],
-      { prepare: false },
-    )
-    if (row !== undefined && row.last_value < floor) low.push(`${sequence} (${row.last_value})`)
-  }
+  const low = await lowSequences(database, catalog, floor)
   yield low.length === 0
     ? ok('database.sequences', `all above ${floor}`)
     : {

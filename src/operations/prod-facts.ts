@@ -1,7 +1,8 @@
+import { readEvent } from '../catchup/prod-events.ts'
 import { SafetyError } from '../errors.ts'
 import { listBuilds } from '../hub/calls-build.ts'
 import { listArchives, listRPMs } from '../hub/calls-content.ts'
-import { getEvent, getLastEvent, listAllPackages, listExternalRepos } from '../hub/calls-lookup.ts'
+import { getLastEvent, listAllPackages, listExternalRepos } from '../hub/calls-lookup.ts'
 import { listTags } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Event } from '../model/tag-records.ts'
@@ -87,7 +88,7 @@ export async function findSeedEvent(hub: Hub, sql: Sql): Promise<number | null> 
 /** Whether prod has the same event, at the same time. */
 export async function isShared(hub: Hub, sql: Sql, id: number): Promise<boolean> {
   const mine = await readTime(sql, id)
-  const theirs = await readEvent(hub, id)
+  const theirs = await readEvent(async (call) => (await hub.read([call], { priority: 'live' }))[0], id)
   return mine !== null && theirs !== null && theirs.time === mine
 }
 
@@ -99,17 +100,6 @@ async function readTime(sql: Sql, id: number): Promise<Timestamp | null> {
     [id],
   )
   return event?.time ?? null
-}
-
-async function readEvent(hub: Hub, id: number): Promise<Event | null> {
-  try {
-    const [event] = await hub.read([getEvent(id)], { priority: 'live' })
-    return event
-  } catch (error) {
-    // A gap in prod's ids (a transaction that was rolled back) is a fault there, not an outage.
-    if ((error as { faultCode?: unknown }).faultCode !== undefined) return null
-    throw error
-  }
 }
 
 /**

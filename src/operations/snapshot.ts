@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import type { Config } from '../config/config.ts'
-import { ConfigError, OutageError, SyncError } from '../errors.ts'
+import { ConfigError, OutageError, StopError, SyncError } from '../errors.ts'
 import type { Key } from '../model/key.ts'
 import type { Event } from '../model/tag-records.ts'
 import type { RefreshNews } from '../model/upkeep.ts'
@@ -14,6 +14,9 @@ import { News } from './news.ts'
 import { readLastEvent } from './prod-facts.ts'
 import { refuseUnsafeStorage } from './run.ts'
 import type { World } from './world.ts'
+
+/** A program that does not end when it is told to is killed after so long. */
+const KILL_AFTER_MS = 20_000
 
 /** Seconds since the snapshot of placement `in-place` was taken; null: there is none, or nothing tells. */
 export async function snapshotAge(config: Pick<Config, 'inPlace'>): Promise<number | null> {
@@ -100,7 +103,8 @@ async function buildsInPlace(
   )
 }
 
-function runProgram(
+/** Throws OutageError SNAPSHOT_FAILED; StopError when it was stopped, and has ended. */
+export function runProgram(
   program: string,
   args: readonly string[],
   options: {
@@ -126,11 +130,19 @@ function runProgram(
     })
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on('line', (line) => options.say(line))
-    child.on('error', (error) =>
-      reject(
-        failed(timeout.aborted ? `${program} took longer than allowed` : `${program}: ${error.message}`),
-      ),
-    )
+    let killing: NodeJS.Timeout | undefined
+    child.on('error', (error) => {
+      if (error.name !== 'AbortError') return reject(failed(`${program}: ${error.message}`))
+      // It may hold a snapshot half taken: what it still does is waited for.
+      killing = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS)
+    })
+    // Not its end of the pipes: what it has started may hold those for ever.
+    child.on('exit', (code) => {
+      clearTimeout(killing)
+      if (code === 0) return
+      if (options.signal.aborted) reject(new StopError('STOPPED', `${program} was ended: stopped`))
+      else if (timeout.aborted) reject(failed(`${program} took longer than allowed`))
+    })
     child.on('close', (code, by) => {
       if (code === 0) resolve()
       else reject(failed(`${program} ended with ${code === null ? `signal ${by}` : `code ${code}`}`))

@@ -8,7 +8,7 @@ import { lastMapped } from '../staging/events.ts'
 import { type Found, foundOf, kindOfKey, type NameOf } from './found.ts'
 
 /** Staging's name of a thing beside prod's: a name that staging's people gave it is a clash, which policy settles. */
-export function nameFound(deps: Deps, key: Key, _kind: NamedRowKind, row: NamedRow, name: string): Found[] {
+export function nameFound(deps: Deps, key: Key, row: NamedRow, name: string): Found[] {
   if (row.name === name) return []
   const isEdited = row.appliedName !== null && row.appliedName !== row.name
   const { tag: policy } = conflictsOf(deps, key)
@@ -59,7 +59,7 @@ export async function compareTargets(deps: Deps, targets: readonly TargetConfigR
       wanted: [{ cells, prodEvent: target.createEvent }],
     }
     found.push(
-      ...nameFound(deps, key, 'build_target', row, target.targetName),
+      ...nameFound(deps, key, row, target.targetName),
       ...(await compareView(deps, key, view, target.targetName, nameOf)),
     )
   }
@@ -87,7 +87,7 @@ export async function compareRepos(deps: Deps, repos: readonly ExternalRepoConfi
     const wanted = [{ cells: { ...ids, url }, prodEvent: repo.createEvent }]
     const view: View = { table: 'external_repo_config', where: ids, wanted }
     found.push(
-      ...nameFound(deps, key, 'external_repo', row, repo.externalRepoName),
+      ...nameFound(deps, key, row, repo.externalRepoName),
       ...(await compareView(deps, key, view, repo.externalRepoName, () => undefined)),
     )
   }

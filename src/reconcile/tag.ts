@@ -69,7 +69,7 @@ export async function compareTag(deps: Deps, prod: WholeTag, options: ReadOption
   }
   const both = { prodId: tag.id, stagingId: row.stagingId, name: tag.name }
   return [
-    ...nameFound(deps, key, 'tag', row, tag.name),
+    ...nameFound(deps, key, row, tag.name),
     ...(await compareSettings(deps, prod, row)),
     ...(await comparePackages(deps, both, prod.packages)),
     ...(await compareListings(deps, both, { rows: prod.listing, packageIds })),

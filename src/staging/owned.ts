@@ -100,17 +100,6 @@ export async function recordOwned(
   )
 }
 
-/** By prod's ids. Returns how many there were. */
-export async function forgetOwned(tx: Tx, kind: OwnedKind, prodIds: readonly number[]): Promise<number> {
-  if (prodIds.length === 0) return 0
-  const rows = await tx.query(
-    'owned.forget',
-    'delete from staging_sync.owned where kind = $1 and prod_id = any($2::bigint[]) returning 1',
-    [kind, prodIds],
-  )
-  return rows.length
-}
-
 /** Number of rows of each kind that is owned at all. Scans the table. */
 export async function countOwned(sql: Sql): Promise<Map<OwnedKind, number>> {
   const rows = await sql.query<{ kind: OwnedKind; count: number }>(

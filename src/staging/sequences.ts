@@ -44,7 +44,7 @@ export async function raiseSequences(sql: Sql, catalog: Catalog, idFloor: number
   return moved
 }
 
-/** Sequences that would give an id of prod's range: empty after `init`, for `doctor`. */
+/** Sequences that would give an id of prod's range, with their last value: empty after `init`, for `doctor`. */
 export async function lowSequences(sql: Sql, catalog: Catalog, idFloor: number): Promise<string[]> {
   const low: string[] = []
   for (const { sequence } of catalog.sequences()) {
@@ -54,7 +54,7 @@ export async function lowSequences(sql: Sql, catalog: Catalog, idFloor: number):
       [],
       { prepare: false },
     )
-    if ((row?.last ?? 0) < idFloor) low.push(sequence)
+    if (row !== undefined && row.last < idFloor) low.push(`${sequence} (${row.last})`)
   }
   return low
 }

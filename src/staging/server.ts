@@ -28,6 +28,11 @@ export async function readServer(sql: Sql): Promise<ServerFacts> {
   return facts as ServerFacts
 }
 
+/** Whether we can work with it at all. */
+export function isUsable({ inRecovery, encoding, versionNumber }: ServerFacts): boolean {
+  return !inRecovery && encoding === 'UTF8' && versionNumber >= 100000
+}
+
 /** What is wrong with it, one sentence each; empty: nothing. */
 export function serverProblems(facts: ServerFacts): string[] {
   return [
@@ -41,6 +46,9 @@ export function serverProblems(facts: ServerFacts): string[] {
           `deadlock_timeout is ${facts.deadlockTimeoutMs} ms: below 1000 the hub may end its own work in a deadlock with us`,
         ]),
     ...(facts.fsync ? [] : ['fsync is off: a power cut loses marks and rows']),
+    ...(facts.synchronousCommit === 'off'
+      ? ['synchronous_commit is off: a power cut loses what was committed last, our marks too']
+      : []),
     ...(facts.versionNumber >= 100000 ? [] : ['PostgreSQL is older than 10']),
   ]
 }

@@ -6,7 +6,6 @@ import { FileError, isErrno, orNull } from './errno.ts'
 import type { At, TreeWriter } from './files.ts'
 
 const GROUP_WRITE = 0o020n
-const OTHERS_WRITE = 0o002n
 
 /** What a directory is to be like. */
 type Surroundings = ReturnType<TreeWriter['madeIn']>
@@ -155,22 +154,19 @@ export class Directory {
   }
 
   /**
-   * Staging's hub must be able to work in it: as its owner, or by its group where that may write. Who may give nothing away can still give
-   * the group, being in it. Throws KeyError STORAGE_OWNER where neither was to be had.
+   * Staging's hub must be able to work in it: as its owner, or by the group bits, which may be those of an ACL. Who may give nothing away
+   * can still give the group, being in it. Throws KeyError STORAGE_OWNER where neither will do.
    */
   async #give(at: At, made: BigIntStats, wanted: Surroundings): Promise<void> {
     try {
       await this.#files.lchown(at, Number(wanted.uid), Number(wanted.gid))
-      return
     } catch (error) {
       if (!isErrno(error, 'EPERM')) throw error
+      if (made.uid !== wanted.uid && (wanted.mode & GROUP_WRITE) === 0n)
+        throw ownerError(at.shown, wanted.uid, error)
       await this.#files.lchown(at, Number(made.uid), Number(wanted.gid)).catch((denied: unknown) => {
         if (!isErrno(denied, 'EPERM')) throw denied
       })
-      const now = await this.#files.lstat(at)
-      const byGroup = now.gid === wanted.gid && (wanted.mode & GROUP_WRITE) !== 0n
-      if (now.uid === wanted.uid || byGroup || (wanted.mode & OTHERS_WRITE) !== 0n) return
-      throw ownerError(at.shown, wanted.uid, error)
     }
   }
 

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { PATIENCE_MS } from '../support/patience.ts'
 import type { HereDaemon } from './daemon.ts'
 import { seeded, shuffled } from './gates.ts'
 import { said } from './log-lines.ts'
@@ -40,9 +41,9 @@ test('a build that completes and is tagged stands in staging, with its files, in
   await world.prod.addPackage('f43', 'bash')
   await world.prod.tagBuild('f43', build.id)
   const lagMs = await applied(/^tagged\//, from)
-  // The database's clock is known to a second at least.
-  expect(lagMs).toBeGreaterThan(-1_000)
-  expect(lagMs).toBeLessThan(performance.now() - begunMs + 1_000)
+  // How far the clocks are apart is asked once, and a machine may pause in that question.
+  expect(lagMs).toBeGreaterThan(-PATIENCE_MS)
+  expect(lagMs).toBeLessThan(performance.now() - begunMs + PATIENCE_MS)
   await world.equal()
   const path = 'packages/bash/5.2/1.fc43'
   const [real, wanted] = [join(world.root, 'staging', path), join(world.root, 'prod', path)]

@@ -14,6 +14,7 @@ import type { RequestReport } from '../../src/hub/dispatcher.ts'
 import type { Call } from '../../src/hub/hub.ts'
 import { XmlRpcHub, type XmlRpcHubOptions } from '../../src/hub/xml-rpc-hub.ts'
 import { Double, type Value } from '../../src/model/value.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { Fault, listApi, TestHub } from './server.ts'
 import { writeFault, writeResponse } from './xml.ts'
 
@@ -34,7 +35,7 @@ async function connect(options: Partial<XmlRpcHubOptions> = {}): Promise<XmlRpcH
     url: server.url,
     requestsPerSecond: 10_000,
     concurrency: 3,
-    timeoutMs: 2_000,
+    timeoutMs: PATIENCE_MS,
     retryDelaysMs: [5, 5],
     onRequest: (report) => reports.push(report),
     ...options,

@@ -12,6 +12,7 @@ import {
   judgeNode,
   judgePostgres,
   judgeRate,
+  judgeServer,
   judgeVolumes,
 } from '../../src/operations/doctor-surroundings.ts'
 import { noStep } from '../../src/step.ts'
@@ -21,6 +22,14 @@ import { TLS_CA_FILE } from '../support/tls-postgres.ts'
 import { command } from './command.ts'
 
 const DAY_MS = 86_400_000
+const SERVER = {
+  versionNumber: 150_004,
+  encoding: 'UTF8',
+  deadlockTimeoutMs: 1_000,
+  synchronousCommit: 'on',
+  fsync: true,
+  inRecovery: false,
+}
 
 describe('what the surroundings tell is judged:', () => {
   it.each([
@@ -28,6 +37,14 @@ describe('what the surroundings tell is judged:', () => {
     ['a new one', judgeNode('v22.1.0'), 'ok'],
     ['an old PostgreSQL', judgePostgres('12.3', 'koji'), 'warn'],
     ['one with a name of its distribution', judgePostgres('15.14 (Debian 15.14-0+deb12u1)', 'koji'), 'ok'],
+    ['a server as it should be', judgeServer(SERVER), 'ok'],
+    ['a standby', judgeServer({ ...SERVER, inRecovery: true }), 'fail'],
+    [
+      'a server that may lose what it has committed',
+      judgeServer({ ...SERVER, synchronousCommit: 'off' }),
+      'warn',
+    ],
+    ['one that may end its own work for us', judgeServer({ ...SERVER, deadlockTimeoutMs: 200 }), 'warn'],
     ['a hub whose clock is 10 minutes behind', judgeClock('hub', -600_000), 'fail'],
     ['one that is 8 seconds ahead', judgeClock('hub', 8_000), 'warn'],
     ['one within its second', judgeClock('hub', 900), 'ok'],

@@ -3,6 +3,7 @@ import { StopError } from '../../src/errors.ts'
 import { parseTypedKey } from '../../src/model/key.ts'
 import { openHere } from '../e2e/daemon.ts'
 import { type E2eWorld, e2eWorld } from '../e2e/world.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { command } from './command.ts'
 
 let world: E2eWorld
@@ -48,8 +49,9 @@ it('reconcile that works itself is woken by marks', async () => {
     world.sql(
       `select 1 from pg_stat_activity where datname = current_database() and query ilike 'listen %staging_sync_queue%'`,
     )
-  for (let looks = 0; (await listening()).length === 0; looks += 1) {
-    if (looks > 100) throw new Error('nobody listens')
+  const endMs = performance.now() + PATIENCE_MS
+  while ((await listening()).length === 0) {
+    if (performance.now() > endMs) throw new Error('nobody listens')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   while ((await news.next()).done !== true);

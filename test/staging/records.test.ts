@@ -7,7 +7,7 @@ import { beatDaemon, joinDaemons, leaveDaemons, listDaemons } from '../../src/st
 import { pruneHandled, recordHandled } from '../../src/staging/handled.ts'
 import { chooseIds } from '../../src/staging/ids.ts'
 import { migrate } from '../../src/staging/migration.ts'
-import { countOwned, findByStagingId, findOwned, forgetOwned, recordOwned } from '../../src/staging/owned.ts'
+import { countOwned, findByStagingId, findOwned, recordOwned } from '../../src/staging/owned.ts'
 import { refreshOwnedCounts } from '../../src/staging/owned-counts.ts'
 import {
   confirmPlacement,
@@ -49,7 +49,6 @@ describe('the ownership record', () => {
     expect(await findOwned(database, 'build', [1])).toEqual(new Map())
     expect((await countOwned(database)).get('rpm')).toBe(2)
     await expect(record([{ prodId: 4, stagingId: 30 }])).rejects.toMatchObject({ code: 'OWNED_TWICE' })
-    expect(await database.transaction('t', (tx) => forgetOwned(tx, 'rpm', [1, 3, 5]))).toBe(2)
   })
 })
 

@@ -39,22 +39,24 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
   removeDeadClusters()
   const home = options.durable ? tmpdir() : scratchHome()
   const dataDir = join(home, `${clusterDirPrefix}${process.pid}-${randomBytes(6).toString('hex')}`)
-  const port = await freePort()
+  let port = await freePort()
   const log: string[] = []
   const release = guardCluster(dataDir)
   const Postgres = await importWithoutExitHooks(dataDir)
-  const server = new Postgres({
-    databaseDir: dataDir,
-    port,
-    user,
-    password,
-    persistent: true,
-    createPostgresUser: userInfo().uid === 0,
-    initdbFlags: ['--no-sync', '--locale=C', '--encoding=UTF8'],
-    postgresFlags: serverFlags(options.durable ?? false),
-    onLog: (line) => log.push(String(line)),
-    onError: (line) => log.push(String(line)),
-  })
+  const serverAt = (at: number): EmbeddedPostgres =>
+    new Postgres({
+      databaseDir: dataDir,
+      port: at,
+      user,
+      password,
+      persistent: true,
+      createPostgresUser: userInfo().uid === 0,
+      initdbFlags: ['--no-sync', '--locale=C', '--encoding=UTF8'],
+      postgresFlags: serverFlags(options.durable ?? false),
+      onLog: (line) => log.push(String(line)),
+      onError: (line) => log.push(String(line)),
+    })
+  let server = serverAt(port)
   const start = async () => {
     try {
       await server.start()
@@ -63,7 +65,18 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
     }
   }
   await server.initialise()
-  await start()
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await start()
+      break
+    } catch (error) {
+      // Somebody has taken the port since it was free.
+      if (tries === 5 || !log.join('').includes('could not create any TCP/IP sockets')) throw error
+      log.length = 0
+      port = await freePort()
+      server = serverAt(port)
+    }
+  }
   await asAdmin(`postgresql://${user}:${password}@127.0.0.1:${port}/postgres`, makeServiceRole)
 
   const url = (database: string) => `postgresql://${user}:${password}@127.0.0.1:${port}/${database}`

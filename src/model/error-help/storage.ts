@@ -61,7 +61,7 @@ export const STORAGE_ERRORS: ErrorHelps = {
     todo: 'See whether prod really has such a thing, and who made it.',
   },
   STORAGE_OWNER: {
-    what: `A link could not be given the owner that its target has, or a directory neither the owner of the one above nor its group. ${KEYS}`,
+    what: `A link could not be given the owner that its target has, or a directory that its group may not write the owner of the one above. ${KEYS}`,
     why: "The service may not change owners (CAP_CHOWN). The web server follows only links whose owner matches, and staging's hub could not work in such a directory.",
     todo: "Give the unit CAP_CHOWN; or run as the user that owns prod's files, in the group that owns staging's.",
   },
