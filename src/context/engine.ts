@@ -211,11 +211,11 @@ export function createPlacements(
   {
     fsync = true,
     onWritten = () => {},
-    onOpened,
+    onOpened = () => {},
   }: {
     readonly fsync?: boolean
     readonly onWritten?: Parameters<typeof createCopies>[2]
-    readonly onOpened: OnOpened
+    readonly onOpened?: OnOpened
   },
 ): Placements {
   const { topdir, linkTarget, volumes } = config.prod

@@ -1,10 +1,11 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { Breakers } from '../../src/converge/breakers.ts'
 import { BuildConverger } from '../../src/converge/build/build.ts'
 import { RoomGate } from '../../src/converge/build/room.ts'
 import { Worker } from '../../src/converge/worker.ts'
+import { StopError } from '../../src/errors.ts'
 import { Placements } from '../../src/operations/placements.ts'
 import { Breaker } from '../../src/queue/breaker.ts'
 import { noStep } from '../../src/step.ts'
@@ -131,4 +132,43 @@ it('while there is no room for copies only they wait, without asking prod again;
   expect(space.state().failures).toBe(0)
   const path = join(stagingTopdir, 'vol/prod-copy/packages/copied/1/1/x86_64/copied-1-1.x86_64.rpm')
   expect(statSync(path).isFile()).toBe(true)
+})
+
+it('a build whose bytes trickle is given up when its worker is told to stop', async () => {
+  const { prod, queue, prodTopdir, stagingTopdir } = sync
+  const { id } = await prod.importBuild({
+    name: 'slow',
+    version: '1',
+    release: '1',
+    rpms: [{ arch: 'x86_64' }],
+  })
+  const stop = new AbortController()
+  const copy = new CopyPlacement({
+    source: new MountSource({ prodTopdir, step: noStep }),
+    stagingTopdir,
+    linkTarget: prodTopdir,
+    take: { arches: null, signedKeys: [], sigcache: true, logs: true },
+    // The first piece waits for hours.
+    transfers: new Transfers({ bytesPerSecond: 0.01, openTransfers: 1 }),
+    small: new SteppedCopier(noStep),
+    sharing: { reflink: false, hardlink: false },
+    fsync: false,
+    reserveBytes: 0,
+    fileMode: 0o644,
+    step: (name) => {
+      if (name === 'file.create') setImmediate(() => stop.abort())
+      return undefined
+    },
+  })
+  const rules = [{ tags: null, btypes: null, packages: null, mode: 'copy' as const }]
+  const deps = sync.deps({
+    placement: new Placements({ rules, placements: [copy], volumes: { DEFAULT: 'prod' } }),
+  })
+  const key = { kind: 'build', buildId: id } as const
+  const [claim] = await queue.markAndClaim([{ key, priority: 'live' }])
+  if (claim === undefined) throw new Error('nobody else claims it')
+  const converging = new BuildConverger(deps).converge(key, claim, stop.signal)
+  await expect(converging).rejects.toBeInstanceOf(StopError)
+  expect(existsSync(join(stagingTopdir, 'vol/prod-copy/packages/slow/1/1'))).toBe(false)
+  await queue.release([claim], { delayMs: 0 })
 })
