@@ -496,7 +496,7 @@ it('what somebody has mounted within a build is not emptied with it', async () =
   }
   let at = logs
   try {
-    writeFileSync(join(logs, 'theirs'), 'kept')
+    put(logs, ['x86_64', 'build.log'], 'a log')
     const removed = await placement()
       .remove(build)
       .catch((error: unknown) => error)
@@ -504,7 +504,7 @@ it('what somebody has mounted within a build is not emptied with it', async () =
       .split('\n')
       .map((line) => line.split(' ')[4] ?? '')
     at = mounts.find((point) => point.startsWith(trees.staging)) ?? logs
-    expect(readFileSync(join(at, 'theirs'), 'utf8')).toBe('kept')
+    expect(readFileSync(join(at, 'x86_64/build.log'), 'utf8')).toBe('a log')
     expect(removed).toMatchObject({ code: 'STORAGE_CLASH' })
   } finally {
     execFileSync('umount', [at])
