@@ -45,21 +45,19 @@ beforeEach(async () => {
 })
 afterEach(() => trees.destroy())
 
-const place = (step: Step) =>
-  placeFiles({
-    session,
-    placementOf: () =>
-      new VolumePlacement({
-        prodTopdir: trees.prod,
-        linkTarget: trees.prod,
-        stagingTopdir: realpathSync(trees.staging),
-        // One by one: with a mode of their own none is plain.
-        made: { uid: null, gid: null, directoryMode: 0o755 },
-        fsync: false,
-        step,
-      }),
-    signal: new AbortController().signal,
+const place = (step: Step) => {
+  // One, as a seed has: it makes directories that many builds want one after the other.
+  const placement = new VolumePlacement({
+    prodTopdir: trees.prod,
+    linkTarget: trees.prod,
+    stagingTopdir: realpathSync(trees.staging),
+    // One by one: with a mode of their own none is plain.
+    made: { uid: null, gid: null, directoryMode: 0o755 },
+    fsync: false,
+    step,
   })
+  return placeFiles({ session, placementOf: () => placement, signal: new AbortController().signal })
+}
 
 it('a build whose directory somebody else works in is left to the daemon, and all others are placed', async () => {
   const raced = await place((name, detail) => {
