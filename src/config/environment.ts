@@ -1,6 +1,7 @@
 import { parse } from 'smol-toml'
 import type { Option } from './option.ts'
-import { OPTIONS, TABLES } from './options.ts'
+import { TABLES } from './options/tables.ts'
+import { OPTIONS } from './options.ts'
 import type { Problem } from './problems.ts'
 import { suggest } from './suggest.ts'
 

@@ -1,7 +1,8 @@
 import { stringify } from 'smol-toml'
 import { variableOf } from './environment.ts'
 import type { Option } from './option.ts'
-import { OPTIONS, TABLES } from './options.ts'
+import { TABLES } from './options/tables.ts'
+import { OPTIONS } from './options.ts'
 
 const WIDTH = 100
 

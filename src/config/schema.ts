@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { PartialSettings } from './checks.ts'
 import type { Option } from './option.ts'
-import { OPTIONS, type Settings, TABLES } from './options.ts'
+import { TABLES } from './options/tables.ts'
+import { OPTIONS, type Settings } from './options.ts'
 import { formatPath, type Problem, problemsOf } from './problems.ts'
 
 const SECTIONS = Object.entries(OPTIONS) as [keyof typeof OPTIONS, Readonly<Record<string, Option>>][]

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { OPTIONS, TABLES } from '../../src/config/options.ts'
+import { TABLES } from '../../src/config/options/tables.ts'
+import { OPTIONS } from '../../src/config/options.ts'
 import { runHere } from './scripted.ts'
 
 const root = join(import.meta.dirname, '..', '..')
