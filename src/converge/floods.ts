@@ -10,7 +10,7 @@ export interface Together {
   /** Null: this key has no kin. */
   kinOf(claim: Claim): Kin | null
   /**
-   * Ends those claims that are plain, and tells of each as it ends; the others are whose called. Throws SafetyError, StopError, OutageError,
+   * Ends those claims that are plain, and tells of each as it ends; the others stay the caller's. Throws SafetyError, StopError, OutageError,
    * and other errors of what was shared: they are no single key's.
    */
   converge(

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgainError, KeyError, OutageError, SafetyError, StopError, SyncError } from '../../errors.ts'
+import { OutageError, SafetyError, StopError, SyncError } from '../../errors.ts'
 import type { ReadOptions } from '../../hub/hub.ts'
 import { formatKey, type Key } from '../../model/key.ts'
 import type { Claim } from '../../queue/queue.ts'
-import { isWhole, observeBuild, type ProdBuild } from '../build/observe.ts'
 import type { Deps } from '../deps.ts'
 import { HeldClaims } from './held-claims.ts'
-import { bringNewBuilds, type NewBuild } from './new-builds.ts'
+import { bringNewBuilds } from './new-builds.ts'
 import { NewBuildsReader } from './observe-new.ts'
+import { BUILDS_TOGETHER, readNewBuilds } from './read-new.ts'
 import { convergeLists, type ListClaim } from './tag-lists.ts'
 
 export interface ManyOptions {
@@ -19,9 +19,6 @@ export interface ManyOptions {
 
 /** Fewer keys than this are the worker's: what is shared between them would not pay. */
 const FEW = 20
-
-/** Builds whose rows are written in one transaction. */
-const BUILDS = 100
 
 /** Keys of one tag that are claimed together. */
 const LISTS = 2_000
@@ -61,7 +58,7 @@ export class Many {
     const builds = (groups.get('build') ?? []).flatMap((key) => (key.kind === 'build' ? [key] : []))
     builds.sort((a, b) => a.buildId - b.buildId)
     const reader = new NewBuildsReader(deps.hub, options)
-    await this.#inSlices(builds, BUILDS, shared, async (claims) => {
+    await this.#inSlices(builds, BUILDS_TOGETHER, shared, async (claims) => {
       const found = await readNewBuilds(deps, reader, claims, options)
       return async (ended) => {
         if (found.length > 0) ended(await bringNewBuilds(deps, found, options))
@@ -148,45 +145,6 @@ export class Many {
       await delay(100, undefined, { signal }).catch(() => {})
     }
   }
-}
-
-/** Builds that are claimed, as prod shows them, as far as they are plain. */
-export async function readNewBuilds(
-  deps: Deps,
-  reader: NewBuildsReader,
-  claims: readonly Claim[],
-  options: ReadOptions,
-): Promise<readonly NewBuild[]> {
-  const byId = new Map(
-    claims.flatMap((claim): [number, Claim][] =>
-      claim.key.kind === 'build' && claim.expect.length === 0 ? [[claim.key.buildId, claim]] : [],
-    ),
-  )
-  const ids = [...byId.keys()].sort((a, b) => a - b)
-  if (ids.length === 0) return []
-  const together = await reader.read(ids)
-  const builds = together ?? (await observeEach(deps, ids, options))
-  return builds.flatMap((prod) => {
-    const claim = byId.get(prod.build.id)
-    return claim === undefined ? [] : [{ claim, prod }]
-  })
-}
-
-/** Each as for its own key, side by side: their calls share requests. What cannot be read now is left out. */
-async function observeEach(deps: Deps, ids: readonly number[], options: ReadOptions): Promise<ProdBuild[]> {
-  const reads = await Promise.allSettled(ids.map((id) => observeBuild(deps.hub, id, options)))
-  return reads.flatMap((read): ProdBuild[] => {
-    if (read.status === 'fulfilled')
-      return read.value !== null && isWhole(read.value) && isPlain(read.value) ? [read.value] : []
-    const { reason } = read
-    if (reason instanceof KeyError || reason instanceof AgainError) return []
-    throw reason
-  })
-}
-
-/** Nothing of other builds is in it, so it needs nobody. */
-function isPlain({ archives }: ProdBuild): boolean {
-  return archives.every(({ rpms, archives: parts }) => rpms.length === 0 && parts.length === 0)
 }
 
 /** Builds together, and the lists of each tag. */

@@ -4,13 +4,10 @@ import type { Kin } from '../../queue/kin.ts'
 import type { Claim } from '../../queue/queue.ts'
 import type { Deps } from '../deps.ts'
 import type { Together } from '../floods.ts'
-import { readNewBuilds } from './many.ts'
 import { bringNewBuilds } from './new-builds.ts'
 import { NewBuildsReader } from './observe-new.ts'
+import { BUILDS_TOGETHER, readNewBuilds } from './read-new.ts'
 import { convergeLists, isListClaim } from './tag-lists.ts'
-
-/** Builds whose rows are written in one transaction. */
-const BUILDS = 100
 
 const BUILD: Kin = { kinds: ['build'], within: '/' }
 
@@ -52,8 +49,8 @@ export class ManyTogether implements Together {
   ): Promise<void> {
     const reader = new NewBuildsReader(this.#deps.hub, options)
     const sorted = [...claims].sort((a, b) => idOf(a) - idOf(b))
-    for (let at = 0; at < sorted.length; at += BUILDS) {
-      const found = await readNewBuilds(this.#deps, reader, sorted.slice(at, at + BUILDS), options)
+    for (let at = 0; at < sorted.length; at += BUILDS_TOGETHER) {
+      const found = await readNewBuilds(this.#deps, reader, sorted.slice(at, at + BUILDS_TOGETHER), options)
       if (found.length === 0) continue
       for (const claim of await bringNewBuilds(this.#deps, found, options))
         ended(claim, { kind: 'applied', rows: 1 })
