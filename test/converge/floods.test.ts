@@ -92,6 +92,7 @@ test('an outage gives all of them back, counts against none, and is over with th
   })
   const it = await flooded(together, lists(100))
   await expect.poll(it.rows).toEqual([])
+  expect(together.rounds.length).toBeGreaterThan(0)
   expect(it.lines.filter(({ msg }) => msg.startsWith('key failed'))).toEqual([])
   expect(await it.metric('keys_total', { outcome: 'failed' })).toBe(0)
 })
@@ -102,6 +103,7 @@ test('an error of what is shared leaves them to be converged alone', async () =>
   })
   const it = await flooded(together, lists(60))
   await expect.poll(it.rows).toEqual([])
+  expect(together.rounds.length).toBeGreaterThan(0)
   expect(it.alone).toHaveLength(60)
 })
 

@@ -247,14 +247,14 @@ export const CONVERGE: readonly Mutant[] = [
   },
   {
     what: 'an outage of the hub counts against the key',
-    file: 'converge/worker.ts',
+    file: 'converge/failures.ts',
     find: 'if (error instanceof OutageError) {',
     put: 'if (false as boolean && error instanceof OutageError) {',
     tests: ['converge/worker'],
   },
   {
     what: 'a race counts against the key',
-    file: 'converge/worker.ts',
+    file: 'converge/failures.ts',
     find: 'if (error instanceof AgainError) {\n',
     put: 'if (false as boolean && error instanceof AgainError) {\n',
     tests: ['converge/worker'],
@@ -379,7 +379,7 @@ export const BUILDS: readonly Mutant[] = [
   {
     what: 'a file is not placed before the row',
     file: 'converge/build/files.ts',
-    find: 'await work.placement.place(place)',
+    find: 'await work.placement.place(place, work.signal)',
     put: '',
     tests: ['converge/build-files'],
   },
