@@ -90,7 +90,9 @@ export class Crew {
       if (look % LOOKS_FOR_DAEMONS === 0) await this.#replaceDaemons()
       const left = await this.#countLeft(onLook === undefined ? 1 : 1_000_000)
       onLook?.(left)
-      if (left === 0 || (await this.#isStuck())) return
+      if (left === 0) return
+      // Of what has ended since that look, nothing is stuck.
+      if ((await this.#isStuck()) && (await this.#countLeft(1)) > 0) return
       await delay(POLL_MS, undefined, { signal: this.#signal }).catch(() => {})
     }
   }

@@ -51,7 +51,7 @@ export async function cutInit(pick: Pick): Promise<Cut> {
   }
 }
 
-/** Tables with their columns and rows (but for times), sequences, users. */
+/** Tables with their columns and rows (but for times), users, sequences; an id that was rolled back is no difference. */
 async function made(url: string): Promise<string> {
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: url })
@@ -64,10 +64,17 @@ async function made(url: string): Promise<string> {
           where table_schema = 'staging_sync' order by 1, ordinal_position`,
       ),
       await rows(`select indexdef from pg_indexes where schemaname = 'staging_sync' order by 1`),
-      await rows('select key, value from staging_sync.setting order by key'),
+      await rows(
+        `select key, case key when 'user_id' then (select name from users u where u.id::text = s.value) else value end as value
+           from staging_sync.setting s order by key`,
+      ),
       await rows('select name, event from staging_sync.cursor order by name'),
       await rows('select name, usertype from users order by name'),
-      await rows(`select sequencename, last_value from pg_sequences where schemaname = 'public' order by 1`),
+      await rows(
+        `select sequencename, case sequencename when 'users_id_seq' then last_value > 1000000000 else null end as above,
+                case sequencename when 'users_id_seq' then null else last_value end as last_value
+           from pg_sequences where schemaname = 'public' order by 1`,
+      ),
     ])
   } finally {
     await client.end()

@@ -37,14 +37,17 @@ afterAll(async () => {
 })
 
 /** Writes another configuration and sends SIGHUP; resolves with what was told and logged until READY. */
-async function reload(change: (text: string) => string): Promise<{ texts: string[]; lines: LogLine[] }> {
+async function reload(
+  change: (text: string) => string,
+  ended: (line: LogLine) => boolean = (line) => refused(line) || begunAnew(line),
+): Promise<{ texts: string[]; lines: LogLine[] }> {
   const [from, fromLine] = [manager.read().length, daemon.log.all.length]
   await writeFile(world.file, change(original))
   daemon.signal('SIGHUP')
   await manager.until(/^RELOADING=1\nMONOTONIC_USEC=\d+$/, from)
   await manager.until(/^READY=1/, from)
   // The log comes another way than the manager's messages.
-  await daemon.log.until('how it ended', (line) => refused(line) || begunAnew(line), { from: fromLine })
+  await daemon.log.until('how it ended', ended, { from: fromLine })
   return {
     texts: manager
       .read()
@@ -146,7 +149,7 @@ test('a right one is worked with at once, all of it, without a new process', asy
 
 test('one that turns out not to work gives way to the one before', async () => {
   const taken = world.prodHub.url.replace(/^http:\/\/([^/]+)\/.*$/, '$1')
-  const { texts, lines } = await reload((text) => text.replace('127.0.0.1:0', taken))
+  const { texts, lines } = await reload((text) => text.replace('127.0.0.1:0', taken), refused)
   expect(codeOf(lines)).toBe('HTTP_LISTEN')
   expect(texts.at(-1)).toMatch(/^READY=1/)
   await follows('f46')
