@@ -1,6 +1,6 @@
 import { errors } from 'undici'
 import { asError, KeyError, OutageError, type SyncError } from '../errors.ts'
-import { UndecodableError } from './decode.ts'
+import { UndecodableError } from './undecodable.ts'
 
 /**
  * Why a whole request failed, by what helps:

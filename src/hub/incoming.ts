@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { createGunzip, type Gunzip } from 'node:zlib'
 import type { Dispatcher } from 'undici'
-import { type Answer, AnswerDecoder, type DecodeLimits } from './decode.ts'
+import { AnswerDecoder, type DecodeLimits } from './decode.ts'
 import { failureOf, failureOfPage } from './failure.ts'
+import type { Answer } from './undecodable.ts'
 
 /** An answer, and what it took. */
 export interface Exchange {

@@ -1,11 +1,11 @@
 import { KeyError } from '../errors.ts'
 import { isStruct, type Value } from '../model/value.ts'
 import type { Ask } from './adapt.ts'
-import type { Answer } from './decode.ts'
 import { encodeCall } from './encode.ts'
 import { RequestFailure } from './failure.ts'
 import { errorOfFault } from './fault.ts'
 import type { CallAnswer } from './piece.ts'
+import type { Answer } from './undecodable.ts'
 
 /** The body for some calls: one travels alone, more as a multiCall (kojixmlrpc.py `multiCall`). */
 export function encodeRequest(asks: readonly Ask<unknown>[], maxBytes: number): Buffer {
