@@ -3,6 +3,12 @@ import type { Claimed } from './claiming.ts'
 const BEGINNING = '-infinity'
 
 /**
+ * The longest pause between claims from the beginning. One during which this machine or the server stood still (a stopped process, a
+ * virtual machine that was moved) looks as expensive as that was long: without this, keys before the window would wait nine times as long.
+ */
+const MAX_PAUSE_MS = 15_000
+
+/**
  * Where claims begin to walk the index.
  *
  * While anybody holds a transaction open (Koji's hub does, for minutes or hours), rows that we have finished stay in the index
@@ -10,7 +16,7 @@ const BEGINNING = '-infinity'
  * time, which is quadratic. So a claim begins where the last one ended: `due_at` is the time of the mark, hence new
  * keys come after that. What comes to stand before it (a mark committed late, a lease that ended, a row skipped because
  * it was locked) is found by claims from the beginning: at once when these are cheap, else so seldom that
- * they cost a tenth of the time at most.
+ * they cost a tenth of the time at most, but every 15 s.
  */
 export class ClaimWindow {
   readonly #fullScanMs: number
@@ -46,9 +52,9 @@ export class ClaimWindow {
   }
 
   scannedAll(startMs: number, endMs: number): void {
-    const costMs = endMs - startMs
-    this.#mayAtMs = endMs + 9 * costMs
-    this.#mustAtMs = endMs + Math.max(this.#fullScanMs, 9 * costMs)
+    const pauseMs = Math.min(9 * (endMs - startMs), MAX_PAUSE_MS)
+    this.#mayAtMs = endMs + pauseMs
+    this.#mustAtMs = endMs + Math.max(this.#fullScanMs, pauseMs)
   }
 
   /** Remembers where a claim of `limit`, of which `sweepShare` for sweeps first, has ended. */

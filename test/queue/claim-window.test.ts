@@ -24,6 +24,13 @@ describe('the window of claims', () => {
     expect(window.mustScanAll(1_001)).toBe(true)
   })
 
+  it('does not take the time for which a machine stood still for the cost of one', () => {
+    const window = new ClaimWindow({ fullScanMs: 1_000 })
+    window.scannedAll(0, 91_000)
+    expect([window.mayScanAll(105_999), window.mayScanAll(106_000)]).toEqual([false, true])
+    expect([window.mustScanAll(105_999), window.mustScanAll(106_000)]).toEqual([false, true])
+  })
+
   it('goes on where a full claim ended, and near now where nothing was left', () => {
     const window = new ClaimWindow({ fullScanMs: 1_000 })
     window.ended([row(0, '10:00'), row(0, '10:01'), row(1, '09:00')], { limit: 3, sweepShare: 1 }, '12:00')
