@@ -19,7 +19,7 @@ export function statusText(report: StatusReport, verdict: Verdict, paint: Paint)
     ...verdict.compared.map(({ by, text }) => `  ${by.padEnd(9)} ${safe(text)}`),
     paint('dim', `staging of ${safe(report.prodHub)}`),
     '',
-    `queue       ${queue.live} live, ${queue.sweep} sweep ready; ${queue.claimed} worked on; ${queue.waiting} waiting; ${queue.delayed} to be looked at again`,
+    `queue       ${queue.live} live, ${queue.sweep} sweep ready; ${queue.claimed} worked on; ${queue.waiting} waiting; ${queue.delayed} tried again later; ${queue.relook} equal, looked at again`,
     `oldest due  ${duration(queue.oldestSeconds)}`,
     `parked      ${bad(queue.parked)}`,
     `clashes     ${bad(clashes.held ?? 0)} held, ${clashes['prod-won'] ?? 0} prod won, ${clashes['local-won'] ?? 0} local won`,

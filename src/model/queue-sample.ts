@@ -1,12 +1,19 @@
 import type { Priority } from './outcome.ts'
 
 /**
- * Where a key stands: `ready` to be taken, `delayed` (in backoff, or looked at again later), `waiting` for other keys, `claimed`,
- * `parked`.
+ * Where a key stands: `ready` to be taken, `delayed` (in backoff, or given back), `relook` (found or made equal, and looked at again at times since
+ * prod does not show what a message told: most often another change came after it), `waiting` for other keys, `claimed`, `parked`.
  */
-export type QueueState = 'ready' | 'delayed' | 'waiting' | 'claimed' | 'parked'
+export type QueueState = 'ready' | 'delayed' | 'relook' | 'waiting' | 'claimed' | 'parked'
 
-export const QUEUE_STATES: readonly QueueState[] = ['ready', 'delayed', 'waiting', 'claimed', 'parked']
+export const QUEUE_STATES: readonly QueueState[] = [
+  'ready',
+  'delayed',
+  'relook',
+  'waiting',
+  'claimed',
+  'parked',
+]
 
 /** Numbers of the queue, for metrics, the page and `status` alike. */
 export interface QueueSample {

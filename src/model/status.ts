@@ -97,8 +97,10 @@ export interface StatusReport {
     /** ready to be taken, by priority */
     readonly live: number
     readonly sweep: number
-    /** in backoff, or looked at again later */
+    /** in backoff, or given back */
     readonly delayed: number
+    /** found or made equal, and looked at again at times since prod does not show what a message told */
+    readonly relook: number
     /** waiting for other keys */
     readonly waiting: number
     readonly claimed: number

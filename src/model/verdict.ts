@@ -34,13 +34,16 @@ function verdictOfDatabase(status: StatusReport): Headline {
     ...counted(queue.parked, 'key parked', 'keys parked'),
   ]
   const left = queue.live + queue.sweep + queue.delayed + queue.waiting + queue.claimed
-  if (left > 0) {
-    const late = queue.oldestSeconds > LATE_SECONDS
+  const late = queue.oldestSeconds > LATE_SECONDS
+  if (left > 0 || late) {
     const oldest = queue.oldestSeconds >= 1 ? `, the oldest due for ${Math.round(queue.oldestSeconds)} s` : ''
     return {
       level: late ? 'bad' : 'busy',
       title: late ? 'Behind' : 'Being made equal',
-      text: [`${left} ${left === 1 ? 'key' : 'keys'} in the queue${oldest}`, ...exceptions].join('; '),
+      text: [
+        `${counted(late ? left + queue.relook : left, 'key', 'keys').join('')} in the queue${oldest}`,
+        ...exceptions,
+      ].join('; '),
     }
   }
   if (exceptions.length > 0) return { level: 'bad', title: 'Not equal', text: exceptions.join('; ') }
@@ -55,7 +58,9 @@ function verdictOfDatabase(status: StatusReport): Headline {
       text: `no difference is known, but ${when} (reconcile)`,
     }
   }
-  return { level: 'good', title: 'No difference known', text: 'nothing is queued, parked or held' }
+  const again = counted(queue.relook, 'equal key is', 'equal keys are')
+  const more = again.map((keys) => `; ${keys} looked at again, as prod does not show what a message told`)
+  return { level: 'good', title: 'No difference known', text: `nothing is queued, parked or held${more}` }
 }
 
 function counted(count: number, one: string, more: string): string[] {

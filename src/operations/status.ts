@@ -55,6 +55,7 @@ export async function readStatus(
       live: keys.ready.live,
       sweep: keys.ready.sweep,
       delayed: sum('delayed'),
+      relook: sum('relook'),
       waiting: sum('waiting'),
       claimed: sum('claimed'),
       parked: sum('parked'),

@@ -6,12 +6,16 @@ import { safeNumber } from './claim-row.ts'
 /** A key that is equal but for what a message claimed is looked at again by a schedule: it is late from then on, not from the message. */
 const SINCE = 'case when q.only_expected then greatest(q.due_at, q.marked_at) else q.marked_at end'
 
+/** Keys that a round found or made equal, and that nobody has marked since; builds are marked so by messages of signatures, before anybody has looked. */
+const IS_RELOOK = `q.only_expected and q.attempts = 0 and q.kind <> 'build'`
+
 const SAMPLE = `
 with clock as materialized (select clock_timestamp() as now),
 rows as (
   select q.priority, q.last_code, case
+      when q.parked_at is not null and coalesce(q.lease_until <= now, true) then 'parked'
+      when ${IS_RELOOK} then 'relook'
       when q.lease_until > now then 'claimed'
-      when q.parked_at is not null then 'parked'
       when q.due_at <= now then 'ready'
       when q.waiting_for <> '{}' then 'waiting'
       else 'delayed' end as state,

@@ -62,7 +62,7 @@ export class Metrics {
 
   readonly queueKeys = this.#gauge(
     'queue_keys',
-    'Keys in the queue: ready, delayed (in backoff, or looked at again later), waiting (for other keys), claimed, parked; by priority',
+    'Keys in the queue: ready, delayed (in backoff, or given back), relook (equal, looked at again since prod does not show what a message told), waiting (for other keys), claimed, parked; by priority',
     ['state', 'priority'],
   )
   readonly parkedKeys = this.#gauge('parked_keys', 'Parked keys by the code of what parked them', ['code'])

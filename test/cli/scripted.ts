@@ -176,7 +176,7 @@ export function scriptedOperations(script: string): Operations {
     },
     async status() {
       return quietBut(
-        { live: 1, sweep: 2, delayed: 3, claimed: 4, parked: 60, oldestSeconds: 7.4 },
+        { live: 1, sweep: 2, delayed: 3, relook: 1, claimed: 4, parked: 60, oldestSeconds: 7.4 },
         {
           parked: [
             {

@@ -183,7 +183,14 @@ describe('failing', () => {
     expect((parked?.retryAtMs ?? 0) - (parked?.parkedAtMs ?? 0)).toBeGreaterThan(3_590_000)
     const none = { live: 0, sweep: 0 }
     expect(await readSample(b.database)).toEqual({
-      keys: { ready: none, delayed: none, waiting: none, claimed: none, parked: { live: 1, sweep: 0 } },
+      keys: {
+        ready: none,
+        delayed: none,
+        relook: none,
+        waiting: none,
+        claimed: none,
+        parked: { live: 1, sweep: 0 },
+      },
       parked: { STORAGE_MISSING: 1 },
       oldestSeconds: 0,
     })
@@ -243,6 +250,28 @@ describe('failing', () => {
 })
 
 it('counts its rows by what they wait for', async () => {
+  const expected = { subject: 'listing', claim: 'listed' }
+  const entry = {
+    key: { kind: 'package', tagId: 1, packageId: 2 },
+    priority: 'live',
+    expect: [expected],
+  } as const
+  const now = async () => (await readSample(b.database)).keys
+  await b.queue.mark([entry])
+  expect(await now()).toMatchObject({ ready: { live: 1 }, relook: { live: 0 } })
+  await b.queue.finish([
+    { claim: await claimOne(b.queue), outcome: { kind: 'unchanged' }, relook: [expected] },
+  ])
+  expect(await now()).toMatchObject({ ready: { live: 0 }, relook: { live: 1 } })
+  // Also while it is looked at again; what is told anew is not known to be equal.
+  await passTime(b.database, 60_000)
+  expect(await now()).toMatchObject({ ready: { live: 0 }, relook: { live: 1 } })
+  const again = await claimOne(b.queue)
+  expect(await now()).toMatchObject({ claimed: { live: 0 }, relook: { live: 1 } })
+  await b.queue.mark([entry])
+  expect(await now()).toMatchObject({ claimed: { live: 1 }, relook: { live: 0 } })
+  await b.queue.finish([{ claim: again, outcome: { kind: 'unchanged' } }])
+  await b.queue.finish([{ claim: await claimOne(b.queue), outcome: { kind: 'unchanged' } }])
   await b.queue.mark([1, 2, 3, 4, 5, 6].map((id) => mark(build(id), id === 6 ? 'sweep' : 'live')))
   const [one, two, three] = (await b.queue.claim(4)) as [Claim, Claim, Claim]
   await b.queue.fail(one, { reason: 'x', code: 'X', park: true })
@@ -254,6 +283,7 @@ it('counts its rows by what they wait for', async () => {
   expect(keys).toEqual({
     ready: { live: 1, sweep: 1 },
     delayed: single,
+    relook: { live: 0, sweep: 0 },
     waiting: single,
     claimed: single,
     parked: single,

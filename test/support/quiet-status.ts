@@ -8,7 +8,7 @@ export const QUIET: StatusReport = {
   atMs: NOW,
   prodHub: 'https://koji.example.org/kojihub',
   daemons: [{ host: 'h1', pid: 7, started: '2026-01-31T03:05:00Z', seenSeconds: 3 }],
-  queue: { live: 0, sweep: 0, delayed: 0, waiting: 0, claimed: 0, parked: 0, oldestSeconds: 0 },
+  queue: { live: 0, sweep: 0, delayed: 0, relook: 0, waiting: 0, claimed: 0, parked: 0, oldestSeconds: 0 },
   parkedByCode: {},
   parked: [],
   clashes: {},

@@ -131,7 +131,14 @@ describe('no label', () => {
       hubAnswered(telemetry, { ...request, methods: [`method${n}`, name], faults: [name] })
       const keysNow = { live: n, sweep: n }
       measured.queueMeasured(telemetry, {
-        keys: { ready: keysNow, delayed: keysNow, waiting: keysNow, claimed: keysNow, parked: keysNow },
+        keys: {
+          ready: keysNow,
+          delayed: keysNow,
+          relook: keysNow,
+          waiting: keysNow,
+          claimed: keysNow,
+          parked: keysNow,
+        },
         parked: { [`CODE_${n}`]: n },
         oldestSeconds: n,
       })
@@ -235,7 +242,7 @@ describe('an event', () => {
   it('of what the database tells sets every number, so that what is gone is zero again', async () => {
     const { telemetry, value } = world()
     const none = { live: 0, sweep: 0 }
-    const empty = { ready: none, delayed: none, waiting: none, claimed: none, parked: none }
+    const empty = { ready: none, delayed: none, relook: none, waiting: none, claimed: none, parked: none }
     const ready = { live: 3, sweep: 4 }
     const parked = { STORAGE_SOURCE_MISSING: 2, AN_OLD_CODE: 1, ANOTHER_OLD_CODE: 1 }
     measured.queueMeasured(telemetry, { keys: { ...empty, ready }, parked, oldestSeconds: 1.5 })

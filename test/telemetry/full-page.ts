@@ -43,6 +43,7 @@ const BUSY: StatusReport = {
     live: 12_345,
     sweep: 1_234_567,
     delayed: 7,
+    relook: 2,
     waiting: 3,
     claimed: 8,
     parked: 60,

@@ -57,6 +57,8 @@ describe('the page', () => {
     ['good', 'No difference known', dataOf({ ...QUIET, daemons: [] })],
     ['busy', 'Being made equal', dataOf(quietBut({ live: 2, oldestSeconds: 1 }))],
     ['busy', 'Being made equal', dataOf(quietBut({ delayed: 1 }))],
+    ['good', 'No difference known', dataOf(quietBut({ relook: 2, oldestSeconds: 1 }))],
+    ['bad', 'Behind', dataOf(quietBut({ relook: 2, oldestSeconds: 61 }))],
     ['bad', 'Behind', dataOf(quietBut({ claimed: 1, oldestSeconds: 300 }))],
     ['bad', 'Not equal', dataOf(quietBut({ parked: 1 }))],
     ['bad', 'Not equal', dataOf({ ...QUIET, clashes: { held: 1 } })],

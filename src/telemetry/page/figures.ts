@@ -16,7 +16,8 @@ export function figures(status: StatusReport): Html {
     figure('Ready, sweep', queue.sweep),
     figure('Worked on', queue.claimed),
     figure('Waiting for others', queue.waiting),
-    figure('Looked at again later', queue.delayed),
+    figure('Tried again later', queue.delayed),
+    figure('Equal, looked at again', queue.relook),
     figure('Oldest due', queue.oldestSeconds === 0 ? 'none' : duration(queue.oldestSeconds)),
     figure('Parked', queue.parked, queue.parked > 0 ? 'parked' : null),
     figure('Clashes held', held, held > 0 ? 'clashes' : null),
@@ -24,10 +25,14 @@ export function figures(status: StatusReport): Html {
       `Lag, last ${MINUTES} min`,
       count === 0 ? 'none' : html`${duration(sum / count)} <small>most ${duration(max)}</small>`,
     ),
-    figure(`Came, last ${MINUTES} min`, `${lately.arrived} messages`),
-    figure(`Made equal, last ${MINUTES} min`, `${lately.applied} keys`),
+    figure(`Came, last ${MINUTES} min`, counted(lately.arrived, 'message')),
+    figure(`Made equal, last ${MINUTES} min`, counted(lately.applied, 'key')),
     figure('Last reconcile', reconcile === null ? 'never' : ago(atMs, reconcile.atMs)),
   ]}</dl>`
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** `alarm`: the part of the page that says more. */
