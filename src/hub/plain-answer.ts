@@ -1,4 +1,6 @@
 import type { Struct, Value } from '../model/value.ts'
+import { shownText } from './entities.ts'
+import { type Member, RowPattern } from './row-pattern.ts'
 import { SCALARS } from './scalars.ts'
 
 /*
@@ -22,23 +24,9 @@ export interface Open {
   isOdd: boolean
 }
 
-interface Member {
-  readonly name: string
-  readonly opening: string
-}
-
 const PROLOGUE =
   /^<\?xml version=(?:'1\.0'|"1\.0")\?>[ \n\t]*<methodResponse>[ \n\t]*<params>[ \n\t]*<param>[ \n\t]*/
 const EPILOGUE = /^[ \n\t]*<\/param>[ \n\t]*<\/params>[ \n\t]*<\/methodResponse>[ \n\t]*$/
-const OTHER_ENTITY = /&(?!(?:amp|lt|gt|quot|apos);)/
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&apos;': "'",
-  '&amp;': '&',
-}
-
 /** Objects without a prototype that has anything in it; those of Object.create(null) are hash tables, slow and large. */
 const Bare = function Bare() {} as unknown as new () => { [name: string]: Value }
 Bare.prototype = Object.freeze(Object.create(null))
@@ -63,6 +51,8 @@ export class PlainAnswer {
   value: Value | undefined
   readonly #maxDepth: number
   readonly #shapes: Member[][] = []
+  /** of structs in an array, by depth */
+  readonly #rows: RowPattern[] = []
   #text = ''
   #at = 0
   /** the next `&` and `]]>` from `#at` on, as far as was looked */
@@ -101,6 +91,14 @@ export class PlainAnswer {
   #item(): boolean {
     const at = this.#blanks(this.#at)
     if (this.#text.startsWith('<value>', at)) {
+      const { items, depth } = this.open as Open
+      const rows = this.#rows[depth + 1]
+      const row = rows?.take(this.#text, at)
+      if (rows !== undefined && row !== undefined && row !== null) {
+        items?.push(row)
+        this.#at = rows.end
+        return true
+      }
       this.#at = at
       return this.#value(undefined)
     }
@@ -257,10 +255,17 @@ export class PlainAnswer {
     this.open = open.parent
     const value = open.items ?? (open.struct as Struct)
     if (this.#put(open.name, value, at + closing.length)) {
+      if (open.struct !== null && open.name === undefined) this.#learn(open, open.struct)
       return true
     }
     this.open = open
     return this.#back(begun)
+  }
+
+  #learn({ depth, members }: Open, struct: Struct): void {
+    const rows = this.#rows[depth] ?? new RowPattern(emptyStruct)
+    this.#rows[depth] = rows
+    rows.learn(members, struct)
   }
 
   /** The text between two places; null: the strict one is to read it. */
@@ -270,8 +275,7 @@ export class PlainAnswer {
     if (this.#bracket < end) return null
     const chars = this.#text.slice(begin, end)
     if (this.#amp >= end) return chars
-    if (OTHER_ENTITY.test(chars)) return null
-    return chars.replaceAll(/&[a-z]+;/g, (entity) => ENTITIES[entity] as string)
+    return shownText(chars) ?? null
   }
 
   #blanks(from: number): number {

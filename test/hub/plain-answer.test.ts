@@ -6,9 +6,10 @@ import { AnswerDecoder } from '../../src/hub/decode.ts'
 import { PlainAnswer } from '../../src/hub/plain-answer.ts'
 import { StrictAnswer } from '../../src/hub/strict-answer.ts'
 import { UndecodableError } from '../../src/hub/undecodable.ts'
-import { Double } from '../../src/model/value.ts'
+import { Double, type Value } from '../../src/model/value.ts'
 import { edited, edits } from '../fuzz/edits.ts'
 import { names } from './typed-calls.ts'
+import { writeResponse } from './xml.ts'
 
 const MAX_DEPTH = 20
 const folder = join(import.meta.dirname, '..', 'fixtures', 'wire')
@@ -179,6 +180,60 @@ describe('reading answers as hubs write them', () => {
     const body = Buffer.from(bodyOf(items.replaceAll('@', member('id'))))
     expect(decoded(body, 1_000)).toEqual(strictly(body, 1_000))
     expect(decoded(body, 1_000)).toEqual(typeof said === 'string' ? said : { kind: 'value', value: said })
+  })
+
+  it('says the same of long lists of rows that are alike, and of those that are not quite', () => {
+    const cell = fc.oneof(
+      fc.constantFrom<Value>(
+        null,
+        true,
+        false,
+        0,
+        -1,
+        7,
+        2 ** 31,
+        -(2 ** 40),
+        new Double(1.5),
+        new Double(1e300),
+      ),
+      fc.constantFrom('', 'x86_64', 'a]b', 'a & b', '<', ']]>', '007', '\u0000', 'é', 'a\nb', 'x'.repeat(30)),
+      fc.maxSafeInteger().map((n) => n || 0),
+      fc.bigInt({ min: 2n ** 60n, max: 2n ** 62n }),
+    )
+    const row = fc.record(
+      {
+        id: fc.nat(),
+        name: fc.string(),
+        'a.b': cell,
+        c: fc.constantFrom(null, 'x', 5),
+        d: fc.constantFrom('y', 'z'),
+      },
+      { requiredKeys: ['id', 'name', 'a.b', 'c'] },
+    )
+    const alike = fc.record({
+      id: fc.nat(),
+      name: fc.constantFrom('x', 'yy'),
+      time: fc.constant(new Double(1.25)),
+    })
+    const lists = fc.tuple(
+      fc.array(alike, { minLength: 10 }),
+      fc.array(row, { minLength: 12 }),
+      fc.array(alike),
+    )
+    fc.assert(
+      fc.property(
+        lists,
+        edits(odd, { maxEdits: 2, maxCut: 20 }),
+        fc.integer({ min: 20, max: 4_000 }),
+        (value, changes, bytes) => {
+          const body = Buffer.from(writeResponse(value as unknown as Value))
+          expect(decoded(body, bytes)).toEqual({ kind: 'value', value })
+          const sent = edited(body, changes)
+          expect(decoded(sent, bytes)).toEqual(strictly(sent, bytes))
+        },
+      ),
+      { numRuns: 150 },
+    )
   })
 
   it('goes on by the rules of XML at whatever place something else begins', () => {
