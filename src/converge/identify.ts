@@ -32,13 +32,7 @@ export function findBuildRows(
 }
 
 /** SQL of prod's builds, whose names are the arrays of these parameters, as staging has them: `prod_id`, and row `b`. */
-export function buildRowsOf(
-  ids: string,
-  names: string,
-  versions: string,
-  releases: string,
-  seed: string,
-): string {
+function buildRowsOf(ids: string, names: string, versions: string, releases: string, seed: string): string {
   return `unnest(${ids}::bigint[], ${names}::text[], ${versions}::text[], ${releases}::text[]) as r(id, name, version, release)
     left join staging_sync.owned o on o.kind = 'build' and o.prod_id = r.id
     join build b on b.id = coalesce(o.staging_id, r.id)

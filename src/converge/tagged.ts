@@ -11,6 +11,7 @@ import type { WantedEntry } from './listing-diff.ts'
 import { differenceOf, REVOKE_SLOT } from './listing-difference.ts'
 import { type LeftAlone, type Proofs, type Reading, type Stop, settleReading } from './settle.ts'
 import { leaveToTag, settingsOf } from './tag-gone.ts'
+import { LookAhead } from './tagged-ahead.ts'
 import { lookAtTagged, type TaggedLook } from './tagged-look.ts'
 import { listingIn, type Reads, readTagged, type TaggedInProd, type TaggedKey } from './tagged-read.ts'
 import type { Clash } from './versioned-diff.ts'
@@ -58,15 +59,23 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const options = { priority: claim.priority, signal }
     // Other marks than the one that it was read for may tell of later changes.
     const early = claim.generation === FIRST_GENERATION ? foreseen : null
+    const ahead =
+      early === null
+        ? null
+        : new LookAhead((buildIds) => this.#look(this.#deps.database, key, buildIds), claim.expect)
     const prod = await (early?.prod ?? readTagged(this.#deps.hub, key, claim.expect, options))
     const observed = { key, claim, ...prod, unmet: unmetOf(claim.expect, prod.rows), options }
+    const known = (await ahead?.for(prod)) ?? null
+    let first = known
     let last: Looked | null = null
     return settleReading(this.#deps, {
       claim,
       unmet: observed.unmet,
       read: async (sql, after) => {
-        if (after && last !== null) return this.#again(sql, last)
-        const look = await this.#readStaging(sql, observed)
+        if (after && last !== null)
+          return known === null ? this.#again(sql, last) : this.#wholeAgain(sql, observed, last)
+        const look = first ?? (await this.#look(sql, key, buildsOf(prod)))
+        first = null
         // Somebody applied something since: perhaps by a later read than this one.
         if (early !== null && look.listing.newestEvent > early.eventBefore)
           return stop(() => this.converge(key, claim, signal))
@@ -77,12 +86,9 @@ export class TaggedConverger implements Converger<TaggedKey> {
     })
   }
 
-  async #readStaging(sql: Sql, { key, rows, removed }: Observed): Promise<TaggedLook> {
-    const look = await lookAtTagged(sql, this.#deps.owner, {
-      keyText: formatKey(key),
-      ...key,
-      rows: [...rows, ...(removed?.revoked ?? [])],
-    })
+  async #look(sql: Sql, key: TaggedKey, buildIds: readonly number[]): Promise<TaggedLook> {
+    const about = { keyText: formatKey(key), ...key, buildIds }
+    const look = await lookAtTagged(sql, this.#deps.owner, about)
     this.#learn(look.listing)
     return look
   }
@@ -95,7 +101,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
   async #compare(sql: Sql, of: Observed, look: TaggedLook): Promise<Looked> {
     const { hub, database, scope } = this.#deps
     const { key, claim, rows, removed, unmet, options } = of
-    const { tag, state, builds } = look
+    const { tag, state } = look
     if (tag === null) {
       return stop(async () => {
         const reason = await scope.whyOutside(hub, database, key.tagId, options.priority, options.signal)
@@ -111,7 +117,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const wanted: WantedEntry[] = []
     const missing: TagListingRow[] = []
     for (const row of shown) {
-      const build = builds.get(row.buildId)
+      const build = look.build(row)
       if (build?.asApplied === true) wanted.push({ buildId: build.id, prodEvent: row.createEvent })
       else missing.push(row)
     }
@@ -136,7 +142,7 @@ export class TaggedConverger implements Converger<TaggedKey> {
       whole: missing.length === 0,
       proofs:
         removed?.tagIsThere === true
-          ? proofsOf(removed.revoked, (id) => builds.get(id)?.id, state.lastApplied)
+          ? proofsOf(removed.revoked, (row) => look.build(row)?.id, state.lastApplied)
           : null,
     }
   }
@@ -149,6 +155,13 @@ export class TaggedConverger implements Converger<TaggedKey> {
     const listing = await readListing(sql, { ...list, buildIds }, this.#deps.owner)
     this.#learn(listing)
     return { ...last, difference: differenceOf(this.#deps, list, listing, prodEvent) }
+  }
+
+  /** All of it once more, where the diff was made of a look before the transaction. */
+  async #wholeAgain(sql: Sql, observed: Observed, last: Looked): Promise<Reading | Stop> {
+    if ('stop' in last) return last
+    const look = await this.#look(sql, observed.key, buildsOf(observed))
+    return this.#compare(sql, observed, { ...look, state: { ...look.state, lastApplied: last.prodEvent } })
   }
 
   /** What becomes of builds that prod shows and staging lacks: they are waited for, or left out. */
@@ -183,8 +196,13 @@ export class TaggedConverger implements Converger<TaggedKey> {
     if (tag.tag_config.length === 0) return leaveToTag(this.#deps, claim, key.tagId)
     const refs = gone.tag_listing.map((row) => ({ ...row, id: row.buildId, name: row.packageName }))
     const builds = await findBuildRows(database, owner, refs)
-    return proofsOf(gone.tag_listing, (id) => builds.get(id), lastApplied)
+    return proofsOf(gone.tag_listing, (row) => builds.get(row.buildId), lastApplied)
   }
+}
+
+/** Those that a look is to tell of. */
+function buildsOf({ rows, removed }: TaggedInProd): number[] {
+  return [...rows, ...(removed?.revoked ?? [])].map(({ buildId }) => buildId)
 }
 
 /** One claim's view of prod. */
@@ -212,16 +230,16 @@ function stop(why: Stop['stop']): Stop {
 
 /**
  * A removal is proved by a revoke of the tagging in prod's history that is newer than what was applied before. (Of a build
- * that was reset the history is gone too: its own key removes its taggings in staging.) `idOf`: staging's id of prod's build.
+ * that was reset the history is gone too: its own key removes its taggings in staging.) `idOf`: staging's id of a row's build.
  */
 function proofsOf(
   revoked: readonly TagListingRow[],
-  idOf: (prodId: number) => number | undefined,
+  idOf: (row: TagListingRow) => number | undefined,
   lastApplied: number | null,
 ): Proofs {
   const revokedAt = new Map<number, number>()
   for (const row of revoked) {
-    const buildId = idOf(row.buildId)
+    const buildId = idOf(row)
     const event = row.revokeEvent ?? 0
     if (buildId !== undefined && event > (lastApplied ?? 0))
       revokedAt.set(buildId, Math.max(revokedAt.get(buildId) ?? 0, event))

@@ -67,6 +67,7 @@ export class Dispatcher {
   readonly #stopped = new AbortController()
   readonly #onTheWay = new Set<Incoming>()
   #pumping: NodeJS.Immediate | undefined
+  #hurrying = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: DispatcherOptions) {
@@ -80,8 +81,16 @@ export class Dispatcher {
       return
     }
     this.#fresh[piece.priority].push(piece)
-    // Not at once: what else becomes ready in this turn of the event loop travels along.
-    this.#pumping ??= setImmediate(() => this.#pump())
+    // Not at once: what else becomes ready travels along. Live work that finds nothing under way waits for no turn of the event loop.
+    if (piece.priority === 'sweep' || this.#onTheWay.size > 0)
+      this.#pumping ??= setImmediate(() => this.#pump())
+    else if (!this.#hurrying) {
+      this.#hurrying = true
+      process.nextTick(() => {
+        this.#hurrying = false
+        if (!this.#stopped.signal.aborted) this.#pump()
+      })
+    }
   }
 
   /** Rejects everything with HUB_STOPPED, also what is on its way. */
@@ -98,6 +107,7 @@ export class Dispatcher {
   }
 
   #pump(): void {
+    clearImmediate(this.#pumping)
     this.#pumping = undefined
     clearTimeout(this.#timer)
     for (;;) {

@@ -39,6 +39,9 @@ const due = (priority: 0 | 1, from: string): string => `
 /**
  * $1 limit, $2 places for sweeps first, $3 and $4 where the ranges begin, $5 lease in ms, $6 holder.
  * Walks queue_due from the given places on: three ranges, each in the order of due_at.
+ *
+ * The rows that were picked are named to the update by an array, not joined: a row that somebody marked meanwhile is judged once more,
+ * and PostgreSQL runs what is joined anew for that, limits included, which then no longer fit each other ("LIMIT must not be negative").
  */
 export const CLAIM = `
 with clock as materialized (select clock_timestamp() as now, (${QUICK_COMMIT}) as quick),
@@ -55,10 +58,11 @@ claimed as (
     token = nextval('staging_sync.queue_token'),
     lease_until = (select now from clock) + $5::float8 * interval '1 ms',
     claimed_by = $6, remarked_at = null
-  from picked p where q.key = p.key
-  returning ${CLAIM_COLUMNS}, q.due_at, p.expired
+  where q.key = any (array(select key from picked))
+  returning ${CLAIM_COLUMNS}, q.due_at
 )
-select c.*, clock.now - interval '1 s' as seen_until from clock left join claimed c on true
+select c.*, p.expired, clock.now - interval '1 s' as seen_until
+from clock left join (claimed c join picked p on p.key = c.key) on true
 order by c.priority, c.due_at`
 
 /** Rows claimed (at most `limit`) and the clock. */

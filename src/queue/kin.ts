@@ -13,7 +13,7 @@ export interface Kin {
 const LOOKED_THROUGH = 20_000
 
 /**
- * Claims due keys that are kin, the oldest first, at most `limit`. $1 kinds, $2 within, $3 limit, $4 where the live range begins, $5
+ * Claims due keys that are kin, the oldest first, at most `limit`; by an array, see CLAIM. $1 kinds, $2 within, $3 limit, $4 where the live range begins, $5
  * where the one of sweeps does, $6 lease in ms, $7 holder.
  */
 const CLAIM_KIN = `
@@ -37,7 +37,7 @@ claimed as (
     token = nextval('staging_sync.queue_token'),
     lease_until = (select now from clock) + $6::float8 * interval '1 ms',
     claimed_by = $7, remarked_at = null
-  from picked p where q.key = p.key
+  where q.key = any (array(select key from picked))
   returning ${CLAIM_COLUMNS}
 )
 select * from claimed order by key collate "C"`

@@ -1,5 +1,6 @@
 import type { Sql } from '../staging/database.ts'
 import { holds } from '../staging/database-errors.ts'
+import { IS_WITHIN } from '../staging/open-transaction.ts'
 import { safeNumber } from './claim-row.ts'
 import {
   formatExpectations,
@@ -92,7 +93,7 @@ with gone as (
   delete from staging_sync.queue
    where key = $1 and token = $2 and generation = $3 and wakes = '{}' returning expect_dropped
 )
-select ${holds('count(*) = 1')}, max(expect_dropped) as dropped from gone`
+select ${holds(`count(*) = 1 and ${IS_WITHIN}`)}, max(expect_dropped) as dropped from gone`
 
 /** Ends a claim whose row is as it was claimed, and that nobody waits for; fails the transaction when it is not. */
 export async function endAtOnce(
@@ -108,7 +109,10 @@ export async function endAtOnce(
     await tx.query(FENCE_AT_ONCE, GIVE_BACK_AT_ONCE, values, { prepare: 'by-text' })
     return { ending: 'again', dropped: 0, expired }
   }
-  const [row] = await tx.query<{ dropped: number }>(FENCE_AT_ONCE, FENCE, own, { prepare: 'by-text' })
+  const [row] = await tx.query<{ dropped: number }>(FENCE_AT_ONCE, FENCE, own, {
+    prepare: 'by-text',
+    early: true,
+  })
   return { ending: 'done', dropped: row?.dropped ?? 0, expired }
 }
 

@@ -23,8 +23,8 @@ export interface QueryOptions {
    */
   readonly prepare?: false | 'by-text'
   /**
-   * In a transaction whose first statement it is: sent along with its begin. Only for what writes nothing, since it would
-   * run alone should the begin fail (the transaction then fails all the same).
+   * In a transaction: sent without waiting for the answer to its begin. Should that fail, the statement would run alone: so only for
+   * what writes nothing, or fails outside of a transaction (`IS_WITHIN`).
    */
   readonly early?: boolean
 }
@@ -133,8 +133,6 @@ export class Database implements Sql {
   ): Promise<T> {
     return this.#withClient(async (client) => {
       const begun = run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
-      // Awaited by each statement but an early one, and before the commit.
-      begun.catch(() => {})
       const tx = new OpenTransaction(client, this.step, {
         name,
         begun,

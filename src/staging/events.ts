@@ -1,5 +1,7 @@
 import type { Timestamp } from '../model/time.ts'
 import type { Sql, Tx } from './database.ts'
+import { holds } from './database-errors.ts'
+import { IS_WITHIN } from './open-transaction.ts'
 
 /** A prod event and the staging event that stands for it within one key. */
 export interface EventPair {
@@ -26,7 +28,7 @@ export async function allocate(tx: Tx, count: number): Promise<number[]> {
 /** How statements name events: by id, or by the place (1, 2, ...) among those that `takeEvents` takes in the same transaction. */
 export type EventsBy = 'id' | 'place'
 
-/** SQL of the event that the integer expression `named` names. */
+/** SQL of the event that the integer expression `named` names. By place it fails outside of the transaction. */
 export function eventSql(named: string, by: EventsBy): string {
   return by === 'id' ? named : `(current_setting('${TAKEN}')::bigint[])[${named}]::int`
 }
@@ -49,13 +51,18 @@ export async function takeEvents(
   },
 ): Promise<void> {
   const { count, checkpoint, tagIds } = about
-  await tx.query('events.take', TAKE, [
-    count,
-    checkpoint?.key ?? null,
-    checkpoint?.prodEvent ?? null,
-    checkpoint?.whole ?? null,
-    [...new Set(tagIds)].sort((a, b) => a - b),
-  ])
+  await tx.query(
+    'events.take',
+    TAKE,
+    [
+      count,
+      checkpoint?.key ?? null,
+      checkpoint?.prodEvent ?? null,
+      checkpoint?.whole ?? null,
+      [...new Set(tagIds)].sort((a, b) => a - b),
+    ],
+    { early: true },
+  )
 }
 
 const TAKE = `
@@ -70,7 +77,7 @@ owed as (
   insert into staging_sync.debt (last_event, tag_ids, interleaved)
   select e[$1::int], $5::int[], e[$1::int] - e[1] + 1 <> $1::int from ids where cardinality($5::int[]) > 0
 )
-select set_config('${TAKEN}', e::text, true) from ids`
+select set_config('${TAKEN}', e::text, true), ${holds(IS_WITHIN)} from ids`
 
 /** One fresh staging event per distinct prod event, in the same order. Take them late: others' repos wait for none. */
 export async function allocateEvents(tx: Tx, prodEvents: Iterable<number>): Promise<Map<number, number>> {

@@ -33,6 +33,9 @@ export class OpenTransaction implements Tx {
     this.#client = client
     this.#step = step
     this.#begun = begun
+    begun.catch((error: unknown) => {
+      this.#failure ??= error
+    })
     this.#patientUntilMs = performance.now() + patienceMs
   }
 
@@ -71,7 +74,11 @@ export class OpenTransaction implements Tx {
   }
 
   async #commit(): Promise<void> {
-    const { command } = await this.#inTurn(`${this.#name}.commit`, 'commit', [], { prepare: false })
+    const { command } = await this.#inTurn(`${this.#name}.commit`, 'commit', [], {
+      prepare: false,
+      early: true,
+    })
+    await this.#begun
     // The server answers a COMMIT after a failed statement with ROLLBACK, and no error.
     if (command === 'COMMIT') return
     this.#failure ??= new SyncError(
@@ -99,7 +106,7 @@ export class OpenTransaction implements Tx {
     })
     try {
       if (before !== null) await before
-      if (before !== null || options.early !== true) await this.#begun
+      if (options.early !== true) await this.#begun
       await this.#hurry()
       const maySend = (): void => {
         if (this.#failure !== null) throw this.#failure
@@ -171,12 +178,18 @@ function together(client: pg.PoolClient): void {
   process.nextTick(() => stream.uncork())
 }
 
+const WITHIN = 'koji_staging_sync.within'
+
+/** SQL of a condition that holds within a transaction of ours only: for writes that are sent along with its begin. */
+export const IS_WITHIN = `coalesce(current_setting('${WITHIN}', true) = 'yes', false)`
+
 /** The statement that begins a transaction, with its settings. */
 export function beginText(options: TransactionOptions): string {
   const settings = [
     `set local lock_timeout = ${options.lockTimeoutMs ?? 200}`,
     `set local statement_timeout = ${options.statementTimeoutMs ?? 30_000}`,
     `set local idle_in_transaction_session_timeout = ${options.idleTimeoutMs ?? 30_000}`,
+    `set local ${WITHIN} = 'yes'`,
   ]
   if (options.durable === false) settings.push('set local synchronous_commit = off')
   return [`begin${options.readOnly === true ? ' read only' : ''}`, ...settings].join('; ')

@@ -52,14 +52,14 @@ export function recordset(
 
 /**
  * Inserts rows, one statement per set of columns, all sent at once. Returns how many. Columns not named get their defaults.
- * `written`: SQL, over the row `r`, of what is written instead of a column's cell.
+ * `written`: SQL, over the row `r`, of what is written instead of a column's cell; `early` as in `QueryOptions`.
  */
 export async function insertRows(
   tx: Tx,
   catalog: Catalog,
   table: string,
   rows: readonly Row[],
-  written: Readonly<Record<string, string>> = {},
+  { written = {}, early = false }: { written?: Readonly<Record<string, string>>; early?: boolean } = {},
 ): Promise<number> {
   const inserts = [...groupByColumns(rows)].map(async ([names, group]) => {
     const set = recordset(catalog, table, names, group)
@@ -70,7 +70,7 @@ export async function insertRows(
       `rows.insert.${table}`,
       `insert into ${ident(table)} (${list}) select ${values} from ${set.from} returning 1`,
       [set.json],
-      { prepare: 'by-text' },
+      { prepare: 'by-text', early },
     )
     return inserted.length
   })

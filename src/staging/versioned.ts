@@ -97,7 +97,7 @@ export async function revokeRows(
          from locked where t.ctid = locked.place returning 1)
      select ${holds('count(*) = $2')} from revoked`,
     [json, rows.length],
-    { prepare: 'by-text' },
+    { prepare: 'by-text', early: by === 'place' },
   )
 }
 
@@ -164,7 +164,7 @@ export async function createRows(
       creator_id: row.creatorId ?? creatorId,
       active: true,
     })),
-    { create_event: eventSql('r.create_event', by) },
+    { written: { create_event: eventSql('r.create_event', by) }, early: by === 'place' },
   )
 }
 

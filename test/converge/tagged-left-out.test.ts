@@ -128,3 +128,21 @@ describe('a side tag that was copied with staging', () => {
     expect(await sync.one('tag/1')).toEqual({ kind: 'skipped', reason })
   })
 })
+
+describe('a draft that was copied with staging', () => {
+  it('is waited for when prod has promoted it since, and tagged it', async () => {
+    const { prod } = await open({
+      past: async (world) => {
+        await world.addTag('stack-1')
+        await world.addPackage('stack-1', 'bash')
+        await world.importBuild({ ...build('1'), draft: true })
+      },
+    })
+    await prod.promoteBuild(1)
+    await prod.tagBuild('stack-1', 1)
+    const ended = await sync.sync(['tagged/1/1'])
+    expect(ended.get('build/1')).toMatchObject({ kind: 'applied' })
+    expect(ended.get('tagged/1/1')).toMatchObject({ kind: 'applied' })
+    expect(await listing('stack-1')).toEqual(['1'])
+  })
+})

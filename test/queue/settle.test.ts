@@ -57,6 +57,15 @@ describe('the fence', () => {
     expect(await applied()).toEqual(['one'])
   })
 
+  it('fails outside of a transaction when it is sent along with the begin', async () => {
+    await a.queue.mark([mark(build(1))])
+    const claim = await claimOne(a.queue)
+    await expect(a.queue.fenceAtOnce(a.database as never, claim)).rejects.toMatchObject({
+      code: 'ROW_CHANGED',
+    })
+    expect(await rowsOf(b.database)).toHaveLength(1)
+  })
+
   it('gives the key back for another round when it was marked while converging', async () => {
     await a.queue.mark([mark(build(1), 'sweep')])
     const claim = await claimOne(b.queue)
@@ -291,4 +300,30 @@ it('counts its rows by what they wait for', async () => {
   expect(parked).toEqual({ X: 1 })
   expect(oldestSeconds).toBeGreaterThanOrEqual(5)
   expect(oldestSeconds).toBeLessThan(65)
+})
+
+it('claims beside others who mark and claim the same keys', async () => {
+  const both = (['live', 'sweep'] as const).map((priority, i) =>
+    Array.from({ length: 60 }, (_, id) => mark(build(1_000 * i + id), priority)),
+  )
+  let isOver = false
+  const marking = both.map(async (marks) => {
+    while (!isOver) await a.queue.mark(marks)
+  })
+  const held = new Set<string>()
+  const claiming = [a, a, b, b].map(async ({ queue }) => {
+    for (let round = 0; round < 25; round += 1) {
+      const claims = await queue.claim(4)
+      for (const key of keysOf(claims)) {
+        expect(held.has(key)).toBe(false)
+        held.add(key)
+      }
+      for (const key of keysOf(claims)) held.delete(key)
+      await queue.release(claims, { delayMs: 0 })
+    }
+  })
+  await Promise.all(claiming).finally(() => {
+    isOver = true
+  })
+  await Promise.all(marking)
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Tx } from '../../src/staging/database.ts'
 import { announceTags, countDebts, owe, payDebts } from '../../src/staging/debt.ts'
 import {
   allocate,
@@ -9,6 +10,7 @@ import {
   readEventMap,
   takeEvents,
 } from '../../src/staging/events.ts'
+import { createRows } from '../../src/staging/versioned.ts'
 import { kojiVersions } from '../support/koji-schema.ts'
 import { FLOOR, makeWorld, run, type World } from './world.ts'
 
@@ -54,6 +56,22 @@ describe.each(kojiVersions)('events of Koji %s', (koji) => {
       `select to_char(time, 'YYYY-MM-DD HH24:MI:SS.US') as time from events where id = 4000`,
     )
     expect(row?.time).toBe(time)
+  })
+
+  it('are taken within a transaction only, also when what begins it failed', async () => {
+    const { database } = world
+    const before = await lastEvent(database)
+    const alone = { query: database.query.bind(database) } as Tx
+    const checkpoint = { key: 'tag/2', prodEvent: 7, whole: true }
+    const taken = takeEvents(alone, { count: 1, checkpoint, tagIds: [2] })
+    await expect(taken).rejects.toMatchObject({ code: 'ROW_CHANGED' })
+    expect(await lastEvent(database)).toBe(before)
+    expect(await lastMapped(database, 'tag/2')).toBeNull()
+    expect(await countDebts(database)).toBe(0)
+    // Those that name them by place fail as well: nobody has taken any.
+    const rows = [{ cells: { tag_id: 2, key: 'k', value: 'v' }, event: 1 }]
+    const created = createRows(alone, world.catalog, 'tag_extra', rows, { creatorId: 1, by: 'place' })
+    await expect(created).rejects.toThrow(/array|parameter/)
   })
 
   it('are remembered per key, and the newest of prod is found', async () => {
