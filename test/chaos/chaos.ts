@@ -17,7 +17,7 @@ import { runTogether } from './together.ts'
  *   --server         staging's PostgreSQL is of our own: "restart database" stops it, or kills it.
  *   --mutant NAME    the program with one mistake (mutants.ts); ends at the first run that notices. --mutant all: each.
  * npm run chaos -- --seed 11 --together 10 --actions 8
- *   So many seeds one after the other in the same Kojis, as the test does.
+ *   So many seeds one after the other in the same Kojis, as the test does; --mutant NAME: by the first such group.
  * Exit code 1 when a promise did not hold (with --mutant: when nobody noticed).
  */
 const { values } = parseArgs({
@@ -123,6 +123,13 @@ async function hunt(name: string): Promise<boolean> {
   }
   const build = await brokenBuild(mutant)
   try {
+    if (together > 0) {
+      const { seed, complaints } = await runTogether(first, together, actions, build)
+      console.log(
+        `${name}: ${complaints.length === 0 ? 'not noticed' : `noticed by plan ${seed - first + 1}, seed ${seed}: ${complaints[0]?.slice(0, 200)}`}`,
+      )
+      return complaints.length > 0
+    }
     for (let seed = first; seed < first + runs; seed += 1) {
       const { complaints } = await run(planOf(seed), { build })
       if (complaints.length === 0) continue

@@ -1,4 +1,5 @@
 import { LocalRows } from './local-actions.ts'
+import type { Build } from './mortal.ts'
 import { makePlan } from './plan.ts'
 import { type ChaosResult, chaosWorld, runIn } from './run.ts'
 import { judge, judgeBriefly } from './verdict.ts'
@@ -9,13 +10,18 @@ export interface GroupResult extends ChaosResult {
 }
 
 /** So many plans are judged together. */
-const JUDGED = 5
+const JUDGED = 10
 
 /**
- * Plans of consecutive seeds one after the other in one pair of Kojis, every fifth one judged, the last one wholly: databases,
+ * Plans of consecutive seeds one after the other in one pair of Kojis, every tenth one judged, the last one wholly: databases,
  * connections and comparing cost more than a short plan does. Settings are the first one's. Ends at the first that fails.
  */
-export async function runTogether(first: number, count: number, length: number): Promise<GroupResult> {
+export async function runTogether(
+  first: number,
+  count: number,
+  length: number,
+  build?: Build,
+): Promise<GroupResult> {
   const settings = makePlan(first, 0)
   const world = await chaosWorld(settings)
   try {
@@ -27,7 +33,7 @@ export async function runTogether(first: number, count: number, length: number):
       const isLast = seed === first + count - 1
       const isJudged = isLast || (seed - first) % JUDGED === JUDGED - 1
       const verdict = isLast ? judge : isJudged ? judgeBriefly : notYet
-      const result = await runIn(world, plan, verdict, { rows })
+      const result = await runIn(world, plan, verdict, { rows, build })
       seconds += result.seconds
       if (isLast || result.complaints.length > 0) return { ...result, seconds, seed }
       // A verdict takes away what staging's people made.

@@ -45,6 +45,9 @@ const command =
   (name: 'catch-up' | 'reconcile') =>
   async (chaos: Chaos, dice: Dice): Promise<string> => {
     await chaos.calm.aMinuteLater()
+    // Who dies beside it leaves leases that it waits for: their time is over then, it need not pass.
+    for (const { ended } of chaos.crew.daemons)
+      void ended.then(() => chaos.calm.aMinuteLater()).catch(() => {})
     const life = dice.chance(0.5) ? dice.below(LONGEST_LIFE) : Number.POSITIVE_INFINITY
     const how = await chaos.crew.command(name, life)
     return `${how}${how === 'killed' ? ` after ${life} steps` : ''}, beside ${chaos.crew.daemons.length}`

@@ -133,6 +133,15 @@ async function peel({ world }: Chaos): Promise<void> {
       `with gone as (update ${table} set active = null, revoke_event = get_event(), revoker_id = ${own}
          where active and creator_id = ${own} returning 1) select count(*) from gone`,
     )
+  // A tag that prod deleted stands for as long as they have a setting of their own in it.
+  for (const table of ['tag_config', 'tag_extra', 'tag_inheritance', 'tag_external_repos', 'group_config'])
+    await world.sql(
+      `with gone as (update ${table} set active = null, revoke_event = get_event(), revoker_id = ${own}
+         where active and creator_id = ${own} and tag_id in (
+           select o.staging_id from staging_sync.owned o join staging_sync.clash c on c.key = 'tag/' || o.prod_id
+            where o.kind = 'tag' and c.kind = 'removed-in-prod' and c.state = 'held' and c.resolved_at is null)
+         returning 1) select count(*) from gone`,
+    )
 }
 
 /** What was begun and is not ended: a daemon that starts sees to it. */

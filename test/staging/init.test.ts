@@ -88,6 +88,13 @@ describe('init', () => {
     expect(next?.id).toBe(1_500_000_001)
   })
 
+  it('refuses a sequence that has no room, by its name', async () => {
+    await run(database, `select setval('tag_id_seq', 2147483647)`)
+    const refused = init()
+    await expect(refused).rejects.toMatchObject({ code: 'SEQUENCE_EXHAUSTED' })
+    await expect(refused).rejects.toThrow('tag_id_seq would stand at 2147483647')
+  })
+
   it('refuses a floor that prod has passed, naming the tables, before it writes anything', async () => {
     const before = await lastValues()
     const refused = init({ prodMax: { build: FLOOR, rpminfo: FLOOR + 5, tag: 9 } })

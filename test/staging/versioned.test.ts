@@ -234,6 +234,21 @@ describe.each(kojiVersions)('versioned tables of Koji %s', (koji) => {
     )
   })
 
+  it('tells of a thing that was revoked twice how it was the last time', async () => {
+    const { database, catalog, userId } = world
+    for (const value of ['first', 'last'])
+      await run(
+        database,
+        `insert into tag_extra (tag_id, key, value, active, create_event, creator_id, revoke_event, revoker_id)
+         values (2, 'twice', $1, null, get_event(), $2, get_event(), $2)`,
+        [value, userId],
+      )
+    const key = { tag_id: 2, key: 'twice' }
+    expect(await readLatestRevoked(database, catalog, 'tag_extra', key)).toMatchObject([
+      { cells: { value: 'last' } },
+    ])
+  })
+
   it('refuses to lock a row whose cells are not as they were read', async () => {
     const { database, catalog, userId } = world
     const key = { tag_id: 2, key: 'read' }
