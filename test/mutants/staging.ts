@@ -151,7 +151,8 @@ export const STAGING: readonly Mutant[] = [
     find: 'const to = Math.max(idFloor, now?.top ?? 0, last)',
     put: 'const to = Math.max(idFloor, now?.top ?? 0)',
     tests: ['staging/init'],
-    survives: 'the statement that moves it does so only upwards (where last_value < $1): the same is said twice',
+    survives:
+      'the statement that moves it does so only upwards (where last_value < $1): the same is said twice',
   },
   {
     what: "a sequence is not moved above what staging's rows have",
