@@ -1,4 +1,4 @@
-import { hostname } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CatchUp } from '../catchup/catch-up.ts'
 import { catchupMigrations } from '../catchup/migrations.ts'
@@ -44,7 +44,7 @@ import { pendingMigrations } from '../staging/migration.ts'
 import { Names } from '../staging/names.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { stagingMigrations } from '../staging/tables.ts'
-import type { Step } from '../step.ts'
+import { noStep, type Step } from '../step.ts'
 import { FarmPlacement } from '../storage/farm-placement.ts'
 import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
@@ -223,8 +223,14 @@ export function createPlacements(
   const placements: Placement[] = []
   if (topdir !== null) {
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
-    placements.push(new VolumePlacement({ ...links, fsync }), new FarmPlacement(links))
+    const threads = step === noStep && import.meta.url.endsWith('.js') ? bulkThreads() : 0
+    placements.push(new VolumePlacement({ ...links, fsync, threads }), new FarmPlacement(links))
   }
   placements.push(...createCopies(config, step, onWritten, onOpened))
   return new Placements({ rules: config.placement, placements, volumes })
+}
+
+/** They make links for a seed while the database server makes indexes. */
+function bulkThreads(): number {
+  return Math.min(4, availableParallelism())
 }

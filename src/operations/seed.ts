@@ -16,6 +16,7 @@ import type { Session } from '../seed/session.ts'
 import { News } from './news.ts'
 import { isShared } from './prod-facts.ts'
 import { refuseUnsafeStorage } from './run.ts'
+import { LinksBeside } from './seed-links.ts'
 import { countLocalWork, describeLocal } from './seed-local.ts'
 import { LoadPace } from './seed-pace.ts'
 import { type Replaced, readReplaced } from './seed-replaced.ts'
@@ -157,6 +158,7 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
   const pace = new LoadPace(dump, tell)
   const database = await tools.database(name)
   const helpers: Session[] = []
+  const links = new LinksBeside(tools, name, tell, signal)
   try {
     for (let n = 1; n < config.seed.jobs; n += 1) helpers.push(await tools.open(name))
     const common = {
@@ -179,6 +181,7 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
           checkEvent: (event) => checkEvent(world, session, event, replaced, options),
         })
         found.push(prepared)
+        links.start()
       },
       signal,
       onProgress: (doing) => pace.show(doing),
@@ -212,6 +215,7 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
         kind: 'note',
         text: `${rewritten} tags are rewritten ([[tag_rewrite]]) by the daemon, first of all`,
       })
+    const linked = await links.end()
     const files = await placeFiles({
       session,
       placementOf: (mode) => tools.placements.byMode(mode),
@@ -219,9 +223,10 @@ async function fill(world: World, tools: SeedTools, filling: Filling): Promise<S
       onProgress: (done, of) => tell({ kind: 'placing', done, of }),
     })
     await tools.flush()
-    tell({ kind: 'placed', ...files })
+    tell({ kind: 'placed', ...files, placed: files.placed + linked })
     return rows.seedEvent
   } finally {
+    await links.stop()
     for (const helper of helpers) await helper.close()
     await database.destroy()
   }

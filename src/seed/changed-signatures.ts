@@ -31,14 +31,16 @@ export async function markChangedSignatures(kept: Session, live: Session): Promi
   let marked = 0
   for (let at = 0; at < ids.length; at += PAGE) {
     const page = ids.slice(at, at + PAGE)
-    const before = await digests(
-      kept,
-      page.map(({ id }) => id),
-    )
-    const now = await digests(
-      live,
-      page.map(({ prod }) => prod),
-    )
+    const [before, now] = await Promise.all([
+      digests(
+        kept,
+        page.map(({ id }) => id),
+      ),
+      digests(
+        live,
+        page.map(({ prod }) => prod),
+      ),
+    ])
     const changed = page.filter(({ id, prod }) => before.get(id) !== now.get(prod))
     marked += await live.change(
       'seed.mark-signed',

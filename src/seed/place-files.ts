@@ -35,7 +35,7 @@ const AT_A_TIME = 32
 const MAX_EXAMPLES = 20
 
 /**
- * Places the files of all builds that the reset recorded, before the new database is used: the running one sees the same links, and
+ * Places the files of all builds that the reset recorded and that `placeLinks` has not placed, before the new database is used: the running one sees the same links, and
  * ignores them. What a build's own files are at fault for is left as recorded (`intent`), which a daemon sees to; a sick disk throws
  * OutageError('storage').
  */
@@ -58,8 +58,7 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
     if (last === undefined) break
     after = last.buildId
     const good: number[] = []
-    const queue = (await placePlain(page, placementOf, formerVolumes, good)).values()
-    done += good.length
+    const queue = page.values()
     let failed = false
     const work = async (): Promise<void> => {
       for (const build of queue) {
@@ -96,23 +95,6 @@ export async function placeFiles(options: PlaceFilesOptions): Promise<PlacedFile
     onProgress?.(done, of)
   }
   return { placed, later, failed: of - placed - later, examples }
-}
-
-/** Places those that many can be placed of at once; returns the others. */
-async function placePlain(
-  page: readonly Intent[],
-  placementOf: PlaceFilesOptions['placementOf'],
-  formerVolumes: readonly string[],
-  good: number[],
-): Promise<readonly Intent[]> {
-  const builds = page.filter(({ mode }) => mode === 'volume')
-  if (builds.length === 0) return page
-  const whole = builds.map((build) => ({ ...build, files: [], sigkeys: [], formerVolumes }))
-  const left = await placementOf('volume').placeMany?.(whole)
-  if (left === undefined) return page
-  const others = new Set(left.map(({ buildId }) => buildId))
-  for (const { buildId } of builds) if (!others.has(buildId)) good.push(buildId)
-  return page.filter(({ mode, buildId }) => mode !== 'volume' || others.has(buildId))
 }
 
 const INTENTS = `

@@ -1,84 +1,142 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fstatSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  type Stats,
-  symlinkSync,
-} from 'node:fs'
-import { type BuildPlace, buildDir, DEFAULT_VOLUME, versionPath } from '../model/paths.ts'
-import type { Step } from '../step.ts'
-import { hiddenName } from './directory.ts'
-import { errnoOf } from './errno.ts'
-import type { LinkTexts } from './links.ts'
+import { lchownSync, lstatSync, readlinkSync, realpathSync, type Stats, symlinkSync } from 'node:fs'
+import { type BuildPlace, buildDir, DEFAULT_VOLUME, volumePath } from '../model/paths.ts'
+import { Births, BulkDirectory } from './bulk-directory.ts'
+import { LinkTexts } from './links.ts'
 import type { PlacedBuild } from './placement.ts'
 import { prodPlace, stagingPlace } from './spots.ts'
 
-const OPEN = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-
-/** Builds between two turns of the event loop. */
-const AT_A_TIME = 50
-
+/** What a thread can be told. */
 export interface VolumeBulkOptions {
   readonly prodTopdir: string
   /** real path of staging's tree */
   readonly root: string
-  readonly texts: LinkTexts
+  readonly linkTarget: string
   /** links must belong to the owner of what they lead to */
   readonly ownersMatter: boolean
-  readonly step: Step
 }
+
+/** What of a build is looked at. */
+export type BulkBuild = Pick<
+  PlacedBuild,
+  'buildId' | 'name' | 'version' | 'release' | 'prodVolume' | 'stagingVolume'
+>
 
 /**
  * Placement `volume` for hundreds of thousands of builds, where nearly all are alike: prod has a plain directory, staging has nothing or
- * the wanted links, and all belongs to one owner. Those need a dozen calls of the kernel each, made at once and in turn, since one that goes
- * through a thread costs ten times as much. A directory is written to by its handle, whose path the kernel says (so no link leads
- * to it), and is not one of prod's. Whatever is not that plain is given back, to be placed with all care.
+ * the wanted links, and all belongs to one owner. Those need a dozen calls of the kernel each, made at once and in turn. A directory is
+ * opened by its name in the one above (so no link leads to it), is written to by its handle, and is not one of prod's.
+ * Whatever is not that plain is given back, to be placed with all care.
  */
 export class VolumeBulk {
   readonly #options: VolumeBulkOptions
   readonly #prodTop: string
-  /** by name and version of prod; null: not plain */
-  readonly #prodVersions = new Map<string, Stats | null>()
+  readonly #texts: LinkTexts
 
   constructor(options: VolumeBulkOptions) {
     this.#options = options
     this.#prodTop = realpathSync(options.prodTopdir)
+    this.#texts = new LinkTexts(options.linkTarget)
   }
 
-  /** Returns those that were not plain, in order. */
-  async place(builds: readonly PlacedBuild[]): Promise<PlacedBuild[]> {
-    const others: PlacedBuild[] = []
-    for (const [at, build] of builds.entries()) {
-      if (at % AT_A_TIME === 0) await new Promise(setImmediate)
-      await this.#options.step('volume.bulk', { buildId: build.buildId })
-      if (!this.#isPlaced(build)) others.push(build)
+  /** Ids of those that were not plain. What is above a package's directory must stand: a first build was placed with all care. */
+  place(builds: readonly BulkBuild[]): number[] {
+    const others: number[] = []
+    const tops = new Tops(this.#options.root)
+    try {
+      for (const group of groupsOf(builds)) {
+        const work = new PackageWork(this.#prodTop, this.#options, this.#texts, tops)
+        for (const build of group) if (!work.isPlaced(build)) others.push(build.buildId)
+        work.close()
+      }
+    } finally {
+      tops.close()
     }
-    this.#prodVersions.clear()
     return others
   }
+}
 
-  #isPlaced(build: PlacedBuild): boolean {
+/** The open directories `packages` of staging's volumes. */
+class Tops {
+  readonly #root: string
+  readonly #births = new Births()
+  readonly #open = new Map<string, BulkDirectory | null>()
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  /** Null: not plain. */
+  of(volume: string): BulkDirectory | null {
+    let found = this.#open.get(volume)
+    if (found === undefined) {
+      found = BulkDirectory.open([this.#root, ...volumePath(volume), 'packages'].join('/'), this.#births)
+      this.#open.set(volume, found)
+    }
+    return found
+  }
+
+  close(): void {
+    for (const top of this.#open.values()) top?.close()
+  }
+}
+
+/** Builds of one package on one volume, by version: whose directories are the same is next to one another. */
+function groupsOf(builds: readonly BulkBuild[]): Iterable<BulkBuild[]> {
+  const groups = new Map<string, BulkBuild[]>()
+  for (const build of builds) {
+    const key = [build.prodVolume, build.stagingVolume, build.name].join('\0')
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [build])
+    else group.push(build)
+  }
+  for (const group of groups.values())
+    group.sort((a, b) => (a.version < b.version ? -1 : a.version > b.version ? 1 : 0))
+  return groups.values()
+}
+
+/** A directory of prod's; its ids tell whether one of staging's is the same. */
+interface ProdDirectory {
+  readonly path: string
+  readonly stat: Stats
+}
+
+/** The open directories of one package, and of the version that was last. */
+class PackageWork {
+  readonly #prodTop: string
+  readonly #options: VolumeBulkOptions
+  readonly #texts: LinkTexts
+  readonly #tops: Tops
+  #name: { readonly prod: ProdDirectory; readonly own: BulkDirectory; readonly base: BulkDirectory } | null =
+    null
+  #volume: string | undefined
+  #version: {
+    readonly version: string
+    readonly prod: ProdDirectory
+    readonly own: BulkDirectory
+    readonly base: BulkDirectory
+  } | null = null
+
+  constructor(prodTop: string, options: VolumeBulkOptions, texts: LinkTexts, tops: Tops) {
+    this.#prodTop = prodTop
+    this.#options = options
+    this.#texts = texts
+    this.#tops = tops
+  }
+
+  isPlaced(build: BulkBuild): boolean {
     try {
       const from = prodPlace(build)
-      const place = stagingPlace('volume', build)
-      const prod = this.#prodVersion(from)
-      if (prod === null) return false
+      const place = { ...from, volume: this.#volumeOf(build) }
       const source = lstatSync(buildDir(this.#prodTop, from))
       if (!source.isDirectory()) return false
-      const { texts } = this.#options
+      const uid = this.#options.ownersMatter ? source.uid : null
+      if (this.#stands(from, place, uid)) return true
+      const directories = this.#open(from, place)
+      if (directories === null) return false
       // The volume's own first, so that no link dangles.
       return (
-        this.#link(place, texts.intoProd(from), source.uid, prod) &&
-        this.#link({ ...place, volume: DEFAULT_VOLUME }, texts.convenience(place), source.uid, prod)
+        isLinked(directories.own, place.release, this.#texts.intoProd(from), uid) &&
+        isLinked(directories.base, place.release, this.#texts.convenience(place), uid)
       )
     } catch {
       // Told by the careful way, which comes upon the same.
@@ -86,100 +144,97 @@ export class VolumeBulk {
     }
   }
 
-  #prodVersion(place: BuildPlace): Stats | null {
-    const path = [this.#prodTop, ...versionPath(place)].join('/')
-    let found = this.#prodVersions.get(path)
-    if (found === undefined) {
-      found = realpathSync.native(path) === path ? lstatSync(path) : null
-      this.#prodVersions.set(path, found)
-    }
-    return found
+  /** The same for all of the group. */
+  #volumeOf(build: BulkBuild): string {
+    this.#volume ??= stagingPlace('volume', build).volume
+    return this.#volume
   }
 
-  #link(place: BuildPlace, text: string, uid: number, prod: Stats): boolean {
-    const fd = this.#openVersion(place)
-    if (fd === null) return false
-    try {
-      const own = fstatSync(fd)
-      if (own.dev === prod.dev && own.ino === prod.ino) return false
-      const at = `/proc/self/fd/${fd}/${place.release}`
-      const there = linkAt(at)
-      if (there === undefined) symlinkSync(text, at)
-      else if (there !== text) return false
-      if (!this.#options.ownersMatter) return true
-      const made = lstatSync(at)
-      if (made.uid !== uid) lchownSync(at, uid, made.gid)
-      return true
-    } finally {
-      closeSync(fd)
-    }
+  close(): void {
+    this.#closeVersion()
+    this.#name?.own.close()
+    this.#name?.base.close()
+    this.#name = null
   }
 
-  /** Made where it is missing, as the directory above is; null: not plain. */
-  #openVersion(place: BuildPlace): number | null {
-    const names = versionPath(place)
-    const path = [this.#options.root, ...names].join('/')
-    const fd = openOrUndefined(path) ?? this.#makeVersion(names)
-    if (fd === null || readlinkSync(`/proc/self/fd/${fd}`) === path) return fd
-    closeSync(fd)
-    return null
+  /** Both links are there, as nearly all are when it is not the first seed: seen without opening what they are in. */
+  #stands(from: BuildPlace, place: BuildPlace, uid: number | null): boolean {
+    this.#name ??= this.#openName(from, place)
+    if (this.#name === null || this.#name.own.isNew || this.#name.base.isNew) return false
+    const { own, base } = this.#name
+    return (
+      leadsTo(own, place, this.#texts.intoProd(from), uid) &&
+      leadsTo(base, place, this.#texts.convenience(place), uid)
+    )
   }
 
-  /** The name's directory and the version's; what is above them stands, since a first build was placed with all care. */
-  #makeVersion(names: readonly string[]): number | null {
-    const above = [this.#options.root, ...names.slice(0, -2)].join('/')
-    let fd = openOrUndefined(above)
-    let path = above
-    for (const name of names.slice(-2)) {
-      if (fd === undefined) return null
-      const next: number | undefined = childOf(fd, path, name)
-      fd = next
-      path = `${path}/${name}`
-    }
-    return fd ?? null
+  #open(from: BuildPlace, place: BuildPlace) {
+    if (this.#version?.version === place.version) return this.#version
+    this.#closeVersion()
+    if (this.#name === null) return null
+    const path = `${this.#name.prod.path}/${from.version}`
+    const prod = { path, stat: lstatSync(path) }
+    if (!prod.stat.isDirectory()) return null
+    const both = pair(this.#name.own, this.#name.base, place.version, prod.stat)
+    this.#version = both === null ? null : { version: place.version, prod, ...both }
+    return this.#version
+  }
+
+  #openName(from: BuildPlace, place: BuildPlace) {
+    const path = [this.#prodTop, ...volumePath(from.volume), 'packages', from.name].join('/')
+    if (realpathSync.native(path) !== path) return null
+    const prod = { path, stat: lstatSync(path) }
+    const [own, base] = [this.#tops.of(place.volume), this.#tops.of(DEFAULT_VOLUME)]
+    if (own === null || base === null) return null
+    const both = pair(own, base, place.name, prod.stat)
+    return both === null ? null : { prod, ...both }
+  }
+
+  #closeVersion(): void {
+    this.#version?.own.close()
+    this.#version?.base.close()
+    this.#version = null
   }
 }
 
-/** Closes `fd`; undefined: not plain. */
-function childOf(fd: number, path: string, name: string): number | undefined {
+/** The directory of that name on the volume and on the default one; null, and nothing is open: not plain, or prod's own. */
+function pair(own: BulkDirectory, base: BulkDirectory, name: string, prod: Stats) {
+  const first = own.child(name)
+  if (first === null) return null
+  let second: BulkDirectory | null = null
   try {
-    if (readlinkSync(`/proc/self/fd/${fd}`) !== path) return undefined
-    const directory = `/proc/self/fd/${fd}`
-    const at = `${directory}/${name}`
-    const stands = lstatSync(at, { throwIfNoEntry: false }) !== undefined
-    return stands || makeLike(directory, name, fstatSync(fd)) ? openOrUndefined(at) : undefined
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** Looked for first: an exception costs ten times as much as a call of the kernel, and most are missing. */
-function openOrUndefined(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? undefined : openSync(path, OPEN)
-}
-
-function linkAt(path: string): string | undefined {
-  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readlinkSync(path)
-}
-
-/** Under another name first, as `Directory.make` does. False, and nothing is left: it would not be as the one above. */
-function makeLike(directory: string, name: string, like: Stats): boolean {
-  const wanted = like.mode & 0o7777
-  const at = `${directory}/${hiddenName(name, 'new')}`
-  mkdirSync(at, wanted & 0o777)
-  try {
-    const born = lstatSync(at)
-    // The owner last: who has given a directory away may not change it any more.
-    if ((born.mode & 0o7777) !== wanted) chmodSync(at, wanted)
-    if (born.uid !== like.uid || born.gid !== like.gid) lchownSync(at, like.uid, like.gid)
-    const made = lstatSync(at)
-    if (made.uid === like.uid && made.gid === like.gid && (made.mode & 0o7777) === wanted) {
-      renameSync(at, `${directory}/${name}`)
-      return true
-    }
+    second = base.child(name)
+    if (
+      second !== null &&
+      ![first, second].some(({ stat }) => stat.dev === prod.dev && stat.ino === prod.ino)
+    )
+      return { own: first, base: second }
   } catch (error) {
-    if (errnoOf(error) === null) throw error
+    first.close()
+    throw error
   }
-  rmdirSync(at)
-  return false
+  first.close()
+  second?.close()
+  return null
+}
+
+function leadsTo(above: BulkDirectory, place: BuildPlace, text: string, uid: number | null): boolean {
+  const version = above.at(place.version)
+  const at = `${version}/${place.release}`
+  const there = lstatSync(at, { throwIfNoEntry: false })
+  if (there === undefined || !there.isSymbolicLink()) return false
+  if ((uid !== null && there.uid !== uid) || readlinkSync(at) !== text) return false
+  return lstatSync(version).isDirectory()
+}
+
+/** `lchown`'s for one that stays as it is. */
+const SAME_GROUP = 0xffff_ffff
+
+function isLinked(directory: BulkDirectory, name: string, text: string, uid: number | null): boolean {
+  const at = directory.at(name)
+  const there = directory.isNew ? undefined : lstatSync(at, { throwIfNoEntry: false })
+  if (there === undefined) symlinkSync(text, at)
+  else if (!there.isSymbolicLink() || readlinkSync(at) !== text) return false
+  if (uid !== null && uid !== (there?.uid ?? directory.ownerOfNew(name))) lchownSync(at, uid, SAME_GROUP)
+  return true
 }

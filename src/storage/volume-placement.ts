@@ -9,7 +9,7 @@ import { LinkTexts, putLink, takeBackLink } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
 import { findSource, type Source } from './prod-source.ts'
 import { prodPlace, stagingPlace } from './spots.ts'
-import { VolumeBulk } from './volume-bulk.ts'
+import { SteppedVolumePlacer, ThreadVolumePlacer, type VolumePlacer } from './volume-crew.ts'
 import { assertFree, isAsWanted, isDone, type Wanted } from './volume-plan.ts'
 import { removePlaced } from './volume-removal.ts'
 import { Turns, Work } from './work.ts'
@@ -26,6 +26,8 @@ export interface VolumePlacementOptions {
   readonly fsync?: boolean
   /** owner, group and mode of what is made; not given: as the directory above */
   readonly made?: Made
+  /** `placeMany` works in so many threads, past the step seam; 0 (default): in this one */
+  readonly threads?: number
   readonly step: Step
 }
 
@@ -48,6 +50,7 @@ export class VolumePlacement implements Placement {
   readonly #texts: LinkTexts
   readonly #ground: Ground
   readonly #turns = new Turns()
+  #bulk: { readonly root: string; readonly placer: VolumePlacer } | undefined
 
   constructor(options: VolumePlacementOptions) {
     this.#options = options
@@ -88,14 +91,24 @@ export class VolumePlacement implements Placement {
    * places (a seed).
    */
   async placeMany(builds: readonly PlacedBuild[]): Promise<readonly PlacedBuild[]> {
-    const { prodTopdir, linkOwner, made, step } = this.#options
+    const { made } = this.#options
     // What is not as the directory above needs the careful way.
     if (made !== undefined && Object.values(made).some((value) => value !== null)) return builds
     const first = new Map(builds.map((build) => [build.stagingVolume, build]))
     for (const build of first.values()) await this.place(build).catch(() => {})
-    const root = await this.#ground.root()
-    const ownersMatter = linkOwner !== 'any'
-    return new VolumeBulk({ prodTopdir, root, texts: this.#texts, ownersMatter, step }).place(builds)
+    const others = new Set(await this.#placer(await this.#ground.root()).place(builds))
+    return builds.filter(({ buildId }) => others.has(buildId))
+  }
+
+  #placer(root: string): VolumePlacer {
+    const { prodTopdir, linkTarget, linkOwner, threads = 0, step } = this.#options
+    if (this.#bulk?.root !== root) {
+      const options = { prodTopdir, root, linkTarget, ownersMatter: linkOwner !== 'any' }
+      const placer =
+        threads > 0 ? new ThreadVolumePlacer(options, threads) : new SteppedVolumePlacer(options, step)
+      this.#bulk = { root, placer }
+    }
+    return this.#bulk.placer
   }
 
   /** Looked at in the mount: where the link leads may have another name on this host. */

@@ -1,9 +1,10 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { AgainError, OutageError } from '../../src/errors.ts'
 import { readNow } from '../../src/seed/databases.ts'
 import { placeFiles } from '../../src/seed/place-files.ts'
+import { placeLinks } from '../../src/seed/place-links.ts'
 import { Session } from '../../src/seed/session.ts'
 import { noStep, type Step } from '../../src/step.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
@@ -88,6 +89,27 @@ it('when a sick disk is told, nothing is placed any more', async () => {
   ended = true
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
   expect(late).toBe(0)
+})
+
+it('plain links are placed many at once, before rpms have an index; what is not plain is left to be placed with care', async () => {
+  rmSync(join(trees.prod, 'packages/p17'), { recursive: true })
+  await session.change('test', `update staging_sync.placement set mode = 'copy' where name = 'p18'`, [])
+  const placement = new VolumePlacement({
+    prodTopdir: trees.prod,
+    linkTarget: trees.prod,
+    stagingTopdir: realpathSync(trees.staging),
+    fsync: false,
+    step: noStep,
+  })
+  const links = (signal: AbortSignal) => placeLinks({ session, placementOf: () => placement, signal })
+  await expect(links(AbortSignal.abort())).rejects.toMatchObject({ code: 'SEED_STOPPED' })
+  expect(await links(new AbortController().signal)).toBe(58)
+  const left = await session.query<{ name: string }>(
+    'test',
+    `select name from staging_sync.placement where state = 'intent' order by 1`,
+  )
+  expect(left.map(({ name }) => name)).toEqual(['p17', 'p18'])
+  expect(existsSync(join(trees.staging, 'packages/p16/1/1'))).toBe(true)
 })
 
 it("marks of seeds are by the database's clock", async () => {
