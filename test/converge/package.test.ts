@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { unmetOf } from '../../src/converge/package.ts'
 import { type KojiVersion, kojiVersions } from '../support/koji-schema.ts'
 import { snapshotTag } from './snapshot.ts'
 import { TestSync } from './support.ts'
@@ -118,4 +119,16 @@ describe.each(some)('package entries of Koji %s', (version) => {
     expect(await sync.one(vim)).toMatchObject({ kind: 'applied' })
     expect(await entry()).toEqual([{ blocked: true }])
   })
+})
+
+it.each([
+  ['listed', ['none']],
+  ['absent', ['unblocked', 'blocked']],
+  ['blocked', ['none', 'unblocked']],
+  ['unblocked', ['none', 'blocked']],
+] as const)('what a message claims of an entry, %s, is not met by some that prod shows', (claim, unmet) => {
+  const shown = { none: undefined, unblocked: { blocked: false }, blocked: { blocked: true } }
+  const isUnmet = (row: object | undefined): boolean =>
+    unmetOf([{ subject: 'listing', claim }], row as Parameters<typeof unmetOf>[1]).length > 0
+  expect(Object.keys(shown).filter((name) => isUnmet(shown[name as keyof typeof shown]))).toEqual(unmet)
 })

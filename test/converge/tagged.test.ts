@@ -133,4 +133,18 @@ describe('an ordered listing', () => {
     expect(await sync.one('tagged/1/1')).toMatchObject({ kind: 'applied' })
     await expectEqual(sync)
   })
+
+  it('does not wait for a tagged build that is not complete: no hub lists it', async () => {
+    const { prod } = sync
+    const { id } = await prod.importBuild({
+      name: 'bash',
+      version: '5',
+      release: '77',
+      rpms: [{ arch: 'noarch' }],
+    })
+    await prod.tagBuild('f43', id)
+    await prod.rows('update build set state = 3 where id = $1', [id])
+    expect(await sync.one('tagged/1/1')).toEqual({ kind: 'unchanged' })
+    await prod.untagBuild('f43', id)
+  })
 })

@@ -149,4 +149,19 @@ describe('targets that people of staging made or changed', () => {
     expect([...ended.values()].map(({ kind }) => kind)).toContain('skipped')
     expect(await sync.fingerprint()).toEqual(before)
   })
+
+  it('another hub, which never had it, ends nothing', async () => {
+    await sync.prod.addTarget('lost', 't1', 't1')
+    await sync.sync(['target/lost'])
+    const [{ id } = {}] = await sync.prod.rows(`select id from build_target where name = 'lost'`)
+    for (const sql of [
+      'delete from build_target_config where build_target_id = $1',
+      'delete from build_target where id = $1',
+    ])
+      await sync.prod.rows(sql, [id])
+    const before = await sync.fingerprint()
+    await expect(sync.sync([`target/${id}`])).rejects.toMatchObject({ code: 'HUB_LOST_TARGET' })
+    expect(await sync.fingerprint()).toEqual(before)
+    await sync.clearQueue()
+  })
 })
