@@ -136,6 +136,33 @@ describe('a build that prod', () => {
     expect(await references(build)).toEqual([])
   })
 
+  it('deleted leaves every tag that it was in', async () => {
+    const { prod, local } = sync
+    const build = await made('untagged')
+    for (const tag of ['one', 'two']) {
+      await prod.addTag(tag)
+      await prod.addPackage(tag, 'untagged')
+      await prod.tagBuild(tag, build.nvr)
+      await sync.sync([`tag/${tag}`])
+    }
+    const tags = (): Promise<unknown[]> =>
+      local.rows('select 1 from tag_listing where active and build_id = $1', [build.id])
+    expect(await tags()).toHaveLength(2)
+    await prod.deleteBuild(build.id)
+    expect(await sweepOne(sync, build.id)).toMatchObject({ kind: 'applied' })
+    expect(await tags()).toEqual([])
+  })
+
+  it('reset and failed anew is FAILED here too', async () => {
+    const { prod } = sync
+    const build = await made('fails-anew')
+    await prod.resetBuild(build.id)
+    await prod.recycleBuild(build.nvr)
+    await prod.failBuild(build.nvr)
+    expect(await sweepOne(sync, build.id)).toMatchObject({ kind: 'applied' })
+    expect(await stagingRow(sync, build.nvr)).toMatchObject({ state: 3 })
+  })
+
   it('reset is left bare: all that refers to it goes, what staging added too', async () => {
     const { prod, local } = sync
     const build = await made('reset')

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { unmetOf } from '../../src/converge/build/expected.ts'
 import type { Expectation, Mark } from '../../src/model/outcome.ts'
 import { expectSame } from './build-support.ts'
 import { TestSync } from './support.ts'
@@ -187,4 +188,17 @@ it('what staging changed between the look and the write is seen in the transacti
   expect(done).toBe(true)
   await expectSame(sync, nvr)
   await sync.clearQueue()
+})
+
+it('a signature that a message told of is not met until prod shows it', () => {
+  const rpm = { name: 'bash', version: '1', release: '1', arch: 'x86_64' }
+  const shown = (sigkeys: readonly string[]): Parameters<typeof unmetOf>[1] =>
+    ({
+      build: { state: 1 },
+      rpms: [{ rpm, sigs: sigkeys.map((sigkey) => ({ sigkey })), checksums: [] }],
+    }) as unknown as Parameters<typeof unmetOf>[1]
+  const told = [signature('bash-1-1.x86_64')]
+  expect(unmetOf(told, shown([]))).toEqual(told)
+  expect(unmetOf(told, shown(['another']))).toEqual(told)
+  expect(unmetOf(told, shown([KEY]))).toEqual([])
 })

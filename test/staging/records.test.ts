@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { convergeMigrations } from '../../src/converge/migrations.ts'
 import { exitCodeOf } from '../../src/errors.ts'
 import { countClashes, listClashes, recordClashes, resolveClashes } from '../../src/staging/clashes.ts'
-import { getCursor, setCursor } from '../../src/staging/cursor.ts'
+import { advanceCursor, getCursor, setCursor } from '../../src/staging/cursor.ts'
 import { beatDaemon, joinDaemons, leaveDaemons, listDaemons } from '../../src/staging/daemons.ts'
 import { pruneHandled, recordHandled } from '../../src/staging/handled.ts'
 import { chooseIds } from '../../src/staging/ids.ts'
@@ -237,6 +237,19 @@ describe('cursors and handled rows', () => {
       })
       .catch(() => {})
     expect(await getCursor(database, 'history')).toEqual(cursor)
+  })
+
+  it('go forwards only where two read the same source', async () => {
+    const { database } = world
+    const advance = (event: number, minute: number) =>
+      database.transaction('t', (tx) =>
+        advanceCursor(tx, 'two', { event, time: `2026-11-22 08:${minute}:00.000000` }),
+      )
+    await advance(7, 20)
+    await advance(5, 30)
+    expect(await getCursor(database, 'two')).toMatchObject({ event: 7 })
+    await advance(8, 10)
+    expect(await getCursor(database, 'two')).toMatchObject({ event: 8 })
   })
 
   it('tell which rows of prod’s history are new, a revoke of a known row among them', async () => {
