@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { getTag } from '../hub/calls-tag.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { Priority } from '../model/outcome.ts'
-import { compilePatterns, type NameMatcher } from '../model/pattern.ts'
+import { compilePatterns, idlePatterns, type NameMatcher } from '../model/pattern.ts'
 import type { Tag } from '../model/tag-records.ts'
 import type { Sql, Tx } from '../staging/database.ts'
 
@@ -30,16 +30,23 @@ const OUTSIDE_TTL_MS = 60_000
  */
 export class Scope {
   readonly builds: 'tagged' | 'all'
+  readonly #patterns: readonly string[]
   readonly #included: NameMatcher
   readonly #excluded: NameMatcher
   readonly #sideTags: boolean
   readonly #outside = new LRUCache<number, string>({ max: 10_000, ttl: OUTSIDE_TTL_MS })
 
   constructor(options: ScopeOptions) {
+    this.#patterns = options.tags
     this.#included = compilePatterns(options.tags)
     this.#excluded = compilePatterns(options.excludeTags)
     this.#sideTags = options.sideTags
     this.builds = options.builds
+  }
+
+  /** Patterns of the configuration that cover none of these names, prod's tags: mistyped, or not there yet. */
+  idle(names: readonly string[]): readonly string[] {
+    return idlePatterns(this.#patterns, names)
   }
 
   /** By name alone, without the closure. */

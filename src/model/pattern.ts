@@ -23,6 +23,11 @@ export function compilePatterns(patterns: readonly string[]): NameMatcher {
   return (name) => matchers.some((matcher) => matcher(name))
 }
 
+/** Those of the patterns that cover none of the names. */
+export function idlePatterns(patterns: readonly string[], names: readonly string[]): string[] {
+  return patterns.filter((pattern) => !names.some(compilePattern(pattern)))
+}
+
 function tokensOf(pattern: string): Token[] {
   if (pattern === '') throw invalid(pattern, 'it is empty')
   if (/[\s\p{Cc}]/u.test(pattern)) throw invalid(pattern, 'no name holds white space or control characters')

@@ -1,5 +1,6 @@
 import { asError } from '../errors.ts'
 import type { Check } from '../model/operations.ts'
+import { compilePatterns, idlePatterns } from '../model/pattern.ts'
 import { isUsable, type ServerFacts, serverProblems } from '../staging/server.ts'
 import { fail, ok, warn } from './doctor-check.ts'
 
@@ -118,6 +119,15 @@ export function judgeVolumes(prod: readonly string[], map: Readonly<Record<strin
       `name ${unnamed.join(', ')} in prod.volumes, so that no volume of staging's own is taken for it`,
     )
   return ok(name, message)
+}
+
+/** `names`: of prod's tags. `patterns`: scope.tags. */
+export function judgeScope(names: readonly string[], patterns: readonly string[]): Check {
+  const name = 'hub.scope'
+  const idle = idlePatterns(patterns, names)
+  const found = `of ${names.length} tags of prod, ${names.filter(compilePatterns(patterns)).length} match scope.tags`
+  if (idle.length === 0) return ok(name, found)
+  return warn(name, `${found}; none matches ${idle.join(', ')}`, 'see whether scope.tags is mistyped')
 }
 
 /** `endpoints`: those of the configuration. */

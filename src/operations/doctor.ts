@@ -1,5 +1,6 @@
 import { asError } from '../errors.ts'
 import { getAPIVersion, listVolumes } from '../hub/calls-lookup.ts'
+import { listTags } from '../hub/calls-tag.ts'
 import type { Check, DoctorOptions } from '../model/operations.ts'
 import type { Database } from '../staging/database.ts'
 import { pendingMigrations } from '../staging/migration.ts'
@@ -16,6 +17,7 @@ import {
   judgeNode,
   judgePostgres,
   judgeRate,
+  judgeScope,
   judgeServer,
   judgeVolumes,
   looking,
@@ -98,6 +100,15 @@ async function* checkHub(world: World): AsyncGenerator<Check> {
       world.config.prod.volumes,
     )
   })
+  yield await looking('hub.scope', todo, () => checkScope(world))
+}
+
+async function checkScope({ hub, config }: World): Promise<Check> {
+  const [tags] = await hub().read([listTags()], { priority: 'live' })
+  return judgeScope(
+    tags.map(({ name }) => name),
+    config.scope.tags,
+  )
 }
 
 async function measureRate({ hub, config }: World): Promise<Check> {

@@ -9,6 +9,7 @@ import {
   reconcileFailed,
   reconcileFinished,
   reconcileStarted,
+  scopeIdle,
 } from '../telemetry/finding-events.ts'
 import { LIVE_MS } from './crew.ts'
 import { DailyTask } from './daily-task.ts'
@@ -74,7 +75,8 @@ async function reconcileOnce(
   try {
     const differences = { drift: 0, queued: 0, parked: 0, held: 0 }
     const missed: Missed = {}
-    for await (const drifts of reconcile.walk(signal, { tags: [], confirmMs: LIVE_MS }, walked)) {
+    const onIdle = (patterns: readonly string[]): void => scopeIdle(telemetry, patterns)
+    for await (const drifts of reconcile.walk(signal, { tags: [], confirmMs: LIVE_MS, onIdle }, walked)) {
       onTurn()
       tally(missed, drifts)
       for (const { state } of drifts) differences[state] += 1

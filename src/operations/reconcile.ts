@@ -10,7 +10,7 @@ import type { Database } from '../staging/database.ts'
 import { refreshOwnedCounts } from '../staging/owned-counts.ts'
 import { noteReconciled } from '../staging/reconciled.ts'
 import { endGrant, grantRemovals, keepGrant } from '../staging/removal-grants.ts'
-import { driftFound, removalsAllowed } from '../telemetry/finding-events.ts'
+import { driftFound, removalsAllowed, scopeIdle } from '../telemetry/finding-events.ts'
 import { Crew, LIVE_MS } from './crew.ts'
 import { noteDone } from './daily-task.ts'
 import { News } from './news.ts'
@@ -58,7 +58,9 @@ export async function* runReconcile(
   const onTags = (tags: number): void => {
     of = tags
   }
-  const walk = reconcile.walk(signal, { tags: options.tags, confirmMs: others ? LIVE_MS : 0, onTags }, walked)
+  const onIdle = (patterns: readonly string[]): void => scopeIdle(world.telemetry, patterns)
+  const confirmMs = others ? LIVE_MS : 0
+  const walk = reconcile.walk(signal, { tags: options.tags, confirmMs, onTags, onIdle }, walked)
   const soFar = (): ReconcileNews => ({ kind: 'comparing', ...walked, of: Math.max(of, walked.tags) })
   const report = (ends: OpenKeys): ReconcileNews => ({
     kind: 'end',

@@ -73,6 +73,8 @@ export interface WalkOptions {
   readonly confirmMs: number
   /** told how many tags are to be compared, each time that more are known */
   readonly onTags?: (of: number) => void
+  /** told patterns of scope that cover no tag of prod, if there are any */
+  readonly onIdle?: (patterns: readonly string[]) => void
 }
 
 /** What was compared. */
@@ -83,7 +85,7 @@ export interface Walked {
 
 /**
  * Compares everything in scope on both sides, prod's read at low priority, staging's set by set; writes nothing. In memory are
- * never more than two tags' lists (the next one is read meanwhile), two pages of builds, and a bit per build.
+ * never more than three tags' lists (the next two are read meanwhile), two pages of builds, and a bit per build.
  *
  * Throws SafetyError as catch-up does when prod is not what it was, what `chooseRoots` throws, OutageError, StopError.
  */
@@ -110,6 +112,8 @@ export class Reconcile {
       judge(database, await lookTwice(unit, options.confirmMs, signal))
 
     const tags = await readOne(listTags())
+    const idle = this.#deps.scope.idle(tags.map(({ name }) => name))
+    if (idle.length > 0) options.onIdle?.(idle)
     const roots = await chooseRoots(this.#deps, tags, options.tags)
     const whole = options.tags.length === 0
     const seen = new IdSet()

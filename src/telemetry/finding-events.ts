@@ -97,6 +97,14 @@ export function reconcileStarted({ log, metrics }: Telemetry): void {
   log.info('reconcile started')
 }
 
+/** Patterns of the configuration that cover no tag of prod. */
+export function scopeIdle({ log }: Telemetry, patterns: readonly string[]): void {
+  log.warn(
+    { patterns },
+    'scope.tags has patterns that no tag of prod matches: nothing is replicated for them',
+  )
+}
+
 /** The daemon's own, of everything. What it found has been marked. */
 export function reconcileFinished(
   { log, metrics }: Telemetry,

@@ -12,6 +12,7 @@ import {
   judgeNode,
   judgePostgres,
   judgeRate,
+  judgeScope,
   judgeServer,
   judgeVolumes,
 } from '../../src/operations/doctor-surroundings.ts'
@@ -64,6 +65,8 @@ describe('what the surroundings tell is judged:', () => {
     ['a volume that prod does not have', judgeVolumes(['DEFAULT'], { DEFAULT: 'prod', arhive: 'a' }), 'fail'],
     ["prod's default volume without a name", judgeVolumes(['DEFAULT', 'a'], { a: 'a' }), 'fail'],
     ['another volume without one', judgeVolumes(['DEFAULT', 'a'], { DEFAULT: 'prod' }), 'warn'],
+    ['a pattern of scope that matches no tag', judgeScope(['f43', 'f42'], ['f4*', 'g43*']), 'warn'],
+    ['patterns of scope that all match some', judgeScope(['f43', 'f42'], ['f4*', 'f42']), 'ok'],
     ['all volumes named', judgeVolumes(['DEFAULT', 'a'], { DEFAULT: 'prod', a: 'prod-a' }), 'ok'],
   ] as const)('%s', (_, check, status) => {
     expect([check.message, check.status]).toEqual([check.message, status])
@@ -158,11 +161,12 @@ describe('doctor', () => {
   })
 
   it("says what to do where the bus is away or silent, and a volume is not prod's", async () => {
-    const silent = await doctor('--listen', '0')
+    const silent = await doctor('--listen', '0', '--set', 'scope.tags=["*", "fedora-43*"]')
     expect([silent.code, silent.stdout]).toEqual([
       0,
       expect.stringMatching(/^warn +bus\.talking: no message .*\n +do: /m),
     ])
+    expect(silent.stdout).toMatch(/^warn +hub\.scope: .*; none matches fedora-43\*\n +do: /m)
     const port = await freePort()
     const away = await doctor('--set', `bus.fedmsg.endpoints=["tcp://127.0.0.1:${port}"]`)
     expect([away.code, away.stdout]).toEqual([

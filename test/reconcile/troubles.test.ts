@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { exitCodeOf, StopError } from '../../src/errors.ts'
 import { openHere } from '../e2e/daemon.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 import { type ReconcileWorld, reconcileWorld } from './world.ts'
 
 let world: ReconcileWorld
@@ -168,6 +169,36 @@ it('is not led to delete a tag that a list leaves out', async () => {
   prodHub.knobs.keepRows('listTags')
   expect(found).toContain(`tag tag/${await idOf('tag', 'f43')}`)
   expect(await world.differences()).toEqual([])
+})
+
+it("asks for the next tag's lists while one's rpms are on their way", async () => {
+  const { prod, prodHub } = world
+  await prod.addTag('other', { arches: 'x86_64' })
+  await prod.addPackage('other', 'nano')
+  const made = await prod.importBuild({ name: 'nano', version: '1', release: '1', rpms: [{ arch: 'src' }] })
+  await prod.tagBuild('other', made.id)
+  await world.reconcile()
+  const { knobs } = prodHub
+  let isAhead = false
+  // The hub holds the first one's rpms back until the other's lists were asked for.
+  knobs.beforeNext('listTaggedRPMS', async () => {
+    const from = knobs.calls.length
+    const untilMs = performance.now() + PATIENCE_MS
+    while (!isAhead && performance.now() < untilMs) {
+      isAhead = knobs.calls.slice(from).some(({ method }) => method === 'queryHistory')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })
+  const { report } = await world.reconcile({ dryRun: true })
+  expect([isAhead, report.differences.drift]).toEqual([true, 0])
+})
+
+it('warns of a pattern of scope that no tag of prod matches', async () => {
+  const here = await openHere({ file: world.file, set: ['scope.tags=["f43", "fedora-43*"]'] })
+  await world.reconcile({ dryRun: true, here })
+  await here.operations.destroy()
+  const warned = here.log.all.filter(({ msg }) => msg.startsWith('scope.tags has patterns'))
+  expect(warned.map(({ level, patterns }) => [level, patterns])).toEqual([['warn', ['fedora-43*']]])
 })
 
 it('ends with the code of what is down or looks wrong', async () => {
