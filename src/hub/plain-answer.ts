@@ -49,6 +49,8 @@ export class PlainAnswer {
   open: Open | null = null
   /** of the whole answer, when `place` is `behind` */
   value: Value | undefined
+  /** rows that a pattern took apart */
+  rowsTaken = 0
   readonly #maxDepth: number
   readonly #shapes: Member[][] = []
   /** of structs in an array, by depth */
@@ -96,6 +98,7 @@ export class PlainAnswer {
       const row = rows?.take(this.#text, at)
       if (rows !== undefined && row !== undefined && row !== null) {
         items?.push(row)
+        this.rowsTaken += 1
         this.#at = rows.end
         return true
       }
@@ -223,7 +226,8 @@ export class PlainAnswer {
     const text = this.#text
     if (text.startsWith('\n</member>\n', end)) return end + 11
     const at = this.#blanks(end)
-    return text.startsWith('</member>', at) ? at + 9 : -1
+    if (!text.startsWith('</member>', at)) return -1
+    return text.charCodeAt(at + 9) === 0x0a ? at + 10 : at + 9
   }
 
   #begin(name: string | undefined, kind: 'struct' | 'array', at: number): boolean {

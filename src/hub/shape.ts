@@ -31,12 +31,17 @@ function describe(value: Value | undefined): string {
   return typeof value === 'number' || typeof value === 'bigint' ? 'an int' : `a ${typeof value}`
 }
 
+/** The error, which came from that place. */
+function placed(error: unknown, place: string | number): unknown {
+  if (error instanceof Mismatch) error.path.unshift(place)
+  return error
+}
+
 function within<T>(place: string | number, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof Mismatch) error.path.unshift(place)
-    throw error
+    throw placed(error, place)
   }
 }
 
@@ -102,7 +107,13 @@ export function nullable<T>(reader: Reader<T>): Reader<T | null> {
 export function list<T>(reader: Reader<T>): Reader<readonly T[]> {
   return (value) => {
     if (!Array.isArray(value)) throw mismatch('an array', value)
-    return value.map((item, index) => within(index, () => reader(item)))
+    const items: T[] = []
+    try {
+      for (const item of value) items.push(reader(item))
+    } catch (error) {
+      throw placed(error, items.length)
+    }
+    return items
   }
 }
 
@@ -124,10 +135,15 @@ export function map<T>(reader: Reader<T>): Reader<ReadonlyMap<string, T>> {
 
 /** Reads `name`, which must be there unless `absent` says what its absence (an older hub) means. */
 export function member<T>(name: string, reader: Reader<T>, ...absent: [] | [T]): Member<T> {
+  // Of large lists this is done millions of times: no function is made for it. No name here is one that objects inherit.
   return (struct) => {
-    const value = Object.hasOwn(struct, name) ? struct[name] : undefined
+    const value = struct[name]
     if (value === undefined && absent.length === 1) return absent[0]
-    return within(name, () => reader(value))
+    try {
+      return reader(value)
+    } catch (error) {
+      throw placed(error, name)
+    }
   }
 }
 

@@ -134,6 +134,18 @@ describe('reading answers as hubs write them', () => {
     expect(asked.map((body) => body.includes('<fault>'))).not.toContain(false)
   })
 
+  it('takes rows that are alike apart by one pattern, whatever is nil in them', () => {
+    const value = Array.from({ length: 50 }, (_, id) => ({
+      id,
+      epoch: null,
+      name: id % 9 === 0 ? null : `n${id}`,
+    }))
+    const plain = new PlainAnswer(MAX_DEPTH)
+    plain.read(writeResponse(value).replaceAll('<nil/></value>\n', '<nil/></value>'))
+    expect(plain.value).toEqual(value)
+    expect(plain.rowsTaken).toBeGreaterThan(38)
+  })
+
   it('says the same as the rules of XML of whatever is sent, cut into pieces anywhere', () => {
     fc.assert(
       fc.property(
