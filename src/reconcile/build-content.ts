@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Deps } from '../converge/deps.ts'
 import { listArchives } from '../hub/calls-content.ts'
 import type { ReadOptions } from '../hub/hub.ts'
@@ -24,7 +25,17 @@ export async function compareContent(
   // A build that staging has not whole is a difference of its row.
   const both = builds.filter(({ id }) => standing.get(id)?.state === 1)
   const ids = new Map(both.map(({ id }) => [standing.get(id)?.stagingId as number, id]))
-  const rpms = await readRpms(database, [...ids.keys()], owner.seedEvent)
+  const digests = await readRpmDigests(database, [...ids.keys()], owner.seedEvent)
+  // Nearly all are equal: only of the others each row is worth being read.
+  const unequal = new Set(
+    [...ids]
+      .filter(([stagingId, id]) => digests.get(stagingId) !== rpmDigest(prod.get(id)))
+      .map(([stagingId]) => stagingId),
+  )
+  const rpms =
+    unequal.size === 0
+      ? new Map<number, StagingRpm[]>()
+      : await readRpms(database, [...unequal], owner.seedEvent)
   const archives = await readArchives(database, [...ids.keys()], owner.seedEvent)
   const sigkeys = new Set(
     (
@@ -34,6 +45,7 @@ export async function compareContent(
   const found = builds.filter(({ id }) => !standing.has(id)).map(missingBuild)
   for (const build of both) {
     const stagingId = standing.get(build.id)?.stagingId as number
+    if (!unequal.has(stagingId)) continue
     found.push(...compareRpms(build, prod.get(build.id) ?? new Map(), rpms.get(stagingId) ?? [], sigkeys))
   }
   // Most builds have none on either side, and those have rpms.
@@ -50,6 +62,17 @@ export async function compareContent(
     found.push(...compareArchives(build, answers[i] ?? [], archives.get(stagingId) ?? []))
   })
   return found
+}
+
+/** All that is compared of a build's rpms in one text; undefined: it has none. Staging's is made by `readRpmDigests`. */
+function rpmDigest(rpms: ReadonlyMap<number, ProdRpm> | undefined): string | undefined {
+  if (rpms === undefined || rpms.size === 0) return undefined
+  const rows = [...rpms].sort(([a], [b]) => a - b)
+  const lines = rows.map(([id, { nvra, payloadhash, sigkeys }]) => {
+    const keys = [...sigkeys].sort().map((key) => `,${key}`)
+    return `${id} ${nvra} ${payloadhash} ${keys.join('')}`
+  })
+  return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
 function missingBuild(build: NamedBuild): Found {
@@ -177,6 +200,27 @@ async function readRpms(
     { prepare: false },
   )
   return byBuild(rows)
+}
+
+async function readRpmDigests(
+  sql: Sql,
+  ids: readonly number[],
+  seedEvent: number | null,
+): Promise<Map<number, string>> {
+  const rows = await sql.query<{ buildId: number; digest: string }>(
+    'reconcile.rpm-digests',
+    `select r.build_id as "buildId", encode(sha256(convert_to(string_agg(coalesce(o.prod_id, r.id) || ' ' || r.name || '-' || r.version || '-' ||
+              r.release || '.' || r.arch || ' ' || r.payloadhash || ' ' || coalesce(k.keys, ''), E'\\n' order by coalesce(o.prod_id, r.id)),
+              'UTF8')), 'hex') as digest
+       from rpminfo r join build b on b.id = r.build_id
+       left join staging_sync.owned o on o.kind = 'rpm' and o.staging_id = r.id
+       left join lateral (select string_agg(',' || s.sigkey, '' order by s.sigkey collate "C") as keys from rpmsigs s where s.rpm_id = r.id) k on true
+      where r.build_id = any($1::int[]) and (o.prod_id is not null or b.create_event <= $2::int)
+      group by r.build_id`,
+    [ids, seedEvent],
+    { prepare: false },
+  )
+  return new Map(rows.map(({ buildId, digest }) => [buildId, digest]))
 }
 
 async function readArchives(

@@ -29,6 +29,15 @@ export async function* walkTags(
   const { roots, needed, seen } = from
   const { signal } = options
   const accept = async (tag: ProdTag): Promise<boolean> => needed.has(tag.tag.id) || isCovered(deps, tag)
+  const whole = async (tag: WholeTag, builds: readonly NamedBuild[]): Promise<WalkedTag> => {
+    const at = { id: tag.tag.id, builds: tag.builds.length }
+    const isOne = builds.length > 0 && tag.builds.length <= limits.tagBuilds
+    if (!isOne) return { tag, builds, rpms: null }
+    const read = async () => readTaggedRpms(deps.hub, at, await here(deps, builds), limits, options)
+    return { tag, builds, rpms: await again(read, signal) }
+  }
+  /** its rpms are on their way while the next one's lists are asked for: the hub always has something to do */
+  let before: Promise<WalkedTag> | null = null
   // A set goes on over what is added to it meanwhile.
   const work = new Set([...roots, ...needed])
   for (const tagId of work) {
@@ -40,14 +49,11 @@ export async function* walkTags(
     }
     const builds = tag.builds.filter(({ id }) => !seen.has(id))
     for (const { id } of builds) seen.add(id)
-    const at = { id: tagId, builds: tag.builds.length }
-    const isOne = builds.length > 0 && tag.builds.length <= limits.tagBuilds
-    const rpms = isOne
-      ? await again(
-          async () => readTaggedRpms(deps.hub, at, await here(deps, builds), limits, options),
-          signal,
-        )
-      : null
-    yield { tag, builds, rpms }
+    const now = whole(tag, builds)
+    // Told when its turn comes; until then nobody listens.
+    now.catch(() => {})
+    if (before !== null) yield await before
+    before = now
   }
+  if (before !== null) yield await before
 }
