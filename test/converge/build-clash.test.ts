@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cellsOf, editedColumns } from '../../src/converge/build/base.ts'
+import { decideRow } from '../../src/converge/build/row.ts'
 import type { Deps } from '../../src/converge/deps.ts'
 import type { BuildSpec, NewBuild } from '../sim/world/builds.ts'
 import { expectSame, snapshotBuild, stagingRow, stagingTree, sweepOne } from './build-support.ts'
@@ -420,4 +422,26 @@ describe('what staging did to a build of prod', () => {
     expect(await stagingRow(sync, draft.nvr)).toMatchObject({ id: draft.id, state: 1 })
     expect((await stagingRow(sync, own.nvr))?.id).toBe(own.id)
   })
+})
+
+it.each([
+  ['with content stays staging’s own', false, 'local'],
+  ['without any is recycled', true, 'recycle'],
+] as const)('a local build of the NVR that failed %s', (_, empty, kind) => {
+  const named = { id: 5, state: 3, prodId: null, empty }
+  const [prod, standing] = [{ build: { draft: false, id: 7 } }, { own: null, named, idTaken: false }]
+  const decided = decideRow(
+    prod as unknown as Parameters<typeof decideRow>[0],
+    standing as unknown as Parameters<typeof decideRow>[1],
+  )
+  expect(decided).toEqual({ kind, id: 5 })
+})
+
+it('what staging’s people changed to what prod has is no edit', () => {
+  const row = { epoch: 1, source: 'git' }
+  const base = { event: 1, prodEvent: 1, cells: cellsOf(row) }
+  const edited = { epoch: 2, source: 'git' }
+  expect(editedColumns(base, edited, row)).toEqual(['epoch'])
+  expect(editedColumns(base, edited, edited)).toEqual([])
+  expect(editedColumns(base, row, edited)).toEqual([])
 })
