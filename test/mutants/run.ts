@@ -21,10 +21,11 @@ const LEFT_OUT = new Set(['node_modules', '.git', 'dist', 'coverage'])
 /** Of the mutants that should be noticed. */
 const GOAL = 0.9
 
-/** A mutant can make a test wait for ever. */
+/** A mutant can make a test wait for ever; other work on the machine can make it look so: that is no answer. */
+const NO_ANSWER = 'no answer'
 const TIMEOUT_MS = 300_000
 
-type Verdict = 'noticed' | 'SURVIVED' | 'survived, as said' | 'STALE'
+type Verdict = 'noticed' | 'SURVIVED' | 'survived, as said' | 'STALE' | 'NO ANSWER'
 
 async function main(mutants: readonly Mutant[], baseline: boolean): Promise<number> {
   const copy = mkdtempSync(join(tmpdir(), 'koji-staging-sync-mutants-'))
@@ -59,7 +60,7 @@ function summary(verdicts: readonly Verdict[]): number {
   const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length
   const share = count('noticed') / verdicts.length
   console.log(
-    `${count('noticed')} of ${verdicts.length} noticed (${(share * 100).toFixed(0)} %), ${count('survived, as said')} survive as said, ${count('SURVIVED')} survive, ${count('STALE')} stand for code that is gone`,
+    `${count('noticed')} of ${verdicts.length} noticed (${(share * 100).toFixed(0)} %), ${count('survived, as said')} survive as said, ${count('SURVIVED')} survive, ${count('NO ANSWER')} without an answer in time, ${count('STALE')} stand for code that is gone`,
   )
   return share >= GOAL && count('STALE') === 0 ? 0 : 1
 }
@@ -74,11 +75,14 @@ async function judge(copy: string, mutant: Mutant): Promise<{ verdict: Verdict; 
     source.replace(find, () => put),
   )
   try {
+    let isAnswered = true
     // The first that notices is enough.
     for (const name of tests) {
       const failure = await findFailure(copy, [name])
-      if (failure !== null) return { verdict: 'noticed', by: failure }
+      if (failure === NO_ANSWER) isAnswered = false
+      else if (failure !== null) return { verdict: 'noticed', by: failure }
     }
+    if (!isAnswered) return { verdict: 'NO ANSWER', by: '' }
     return { verdict: survives === undefined ? 'SURVIVED' : 'survived, as said', by: '' }
   } finally {
     writeFileSync(path, source)
@@ -103,6 +107,7 @@ async function findFailure(copy: string, tests: readonly string[]): Promise<stri
     return null
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    if ((error as { killed?: boolean }).killed === true) return NO_ANSWER
     if (stdout.includes('Transform failed')) throw new Error(`no program: ${stdout}`)
     const [, test = 'a run without an end', how = ''] =
       /^ FAIL {2}(.+)\n(.+)/m.exec(`${stdout}\n${stderr}`) ?? []
