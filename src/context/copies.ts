@@ -10,11 +10,11 @@ import { checkCopies } from '../storage/copy-checks.ts'
 import { Transfers } from '../storage/copy-limits.ts'
 import { MountSource } from '../storage/copy-mount.ts'
 import { CopyPlacement, type CopyPlacementOptions } from '../storage/copy-placement.ts'
+import { SteppedCopier, ThreadCrew } from '../storage/crew.ts'
 import { PackageServer } from '../storage/fetch-server.ts'
 import { HttpSource } from '../storage/fetch-source.ts'
 import { InPlacePlacement } from '../storage/in-place.ts'
 import type { Placement } from '../storage/placement.ts'
-import { SteppedCopier, ThreadCrew } from '../storage/small-crew.ts'
 
 /** Waits before a transfer that broke off is taken up again. */
 const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
@@ -42,7 +42,7 @@ export function createCopies(
     linkTarget: prod.linkTarget ?? prod.topdir,
     take: { arches: arches.includes('*') ? null : compilePatterns(arches), signedKeys, sigcache, logs },
     transfers: new Transfers({ bytesPerSecond: copy.bytesPerSecond, openTransfers: copy.openTransfers }),
-    small:
+    copier:
       step === noStep && import.meta.url.endsWith('.js')
         ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers))
         : new SteppedCopier(step),

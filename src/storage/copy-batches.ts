@@ -7,7 +7,7 @@ import { SMALL_BYTES, type SmallFile } from './small-files.ts'
 import { UNKNOWN } from './verify-bytes.ts'
 
 /** Files of one job: a thread's work for some milliseconds on a disk near by. */
-const FILES_PER_JOB = 50
+const FILES_PER_JOB = Number(process.env.KSS_J ?? 50)
 
 /** Runs work on all, some at a time; when one fails none is begun any more, and its error is thrown when all have stopped. */
 export type Each = <T>(all: readonly T[], work: (one: T) => Promise<void>) => Promise<void>
@@ -55,7 +55,7 @@ async function bringJob(
   sources: Sources,
   files: Map<string, ManifestEntry>,
 ): Promise<readonly Wanted[]> {
-  const { small, sharing, fsync, onWritten, onTaken } = options
+  const { copier, sharing, fsync, onWritten, onTaken } = options
   const left: Wanted[] = []
   const sent: { readonly one: Wanted; readonly file: SmallFile }[] = []
   let pair = ''
@@ -76,7 +76,7 @@ async function bringJob(
   }
   if (sent.length === 0) return left
   const reflink = sharing.reflink && !sharing.unshared.has(pair)
-  const done = await small.run({ files: sent.map(({ file }) => file), owner, fsync, reflink })
+  const done = await copier.run({ files: sent.map(({ file }) => file), owner, fsync, reflink })
   if (done.unshared) sharing.unshared.add(pair)
   const isShared = reflink && !done.unshared
   for (const [i, { one }] of sent.entries()) {

@@ -1,11 +1,13 @@
 import type { FileHandle } from 'node:fs/promises'
+import { KeyError } from '../errors.ts'
 import type { BytesReader, BytesWriter } from './copy-calls.ts'
 import type { Transfers } from './copy-limits.ts'
-import type { OpenFile } from './copy-source.ts'
+import { judge, pumped } from './copy-pump.ts'
+import type { LocalFile, OpenFile } from './copy-source.ts'
+import type { Copier } from './crew.ts'
 import { ownerError } from './directory.ts'
 import { isErrno } from './errno.ts'
 import type { At } from './files.ts'
-import type { SmallCopier } from './small-crew.ts'
 import { assertWanted } from './stop.ts'
 import { type Expected, Verifier } from './verify-bytes.ts'
 
@@ -22,8 +24,8 @@ export interface CopyOptions {
   /** reads back what was written by sharing */
   readonly reader: BytesReader
   readonly transfers: Transfers
-  /** brings small files of a mount, many at once */
-  readonly small: SmallCopier
+  /** reads, judges and copies what lies on a disk of ours */
+  readonly copier: Copier
   readonly sharing: Sharing
   readonly fsync: boolean
   /** told of bytes that were written, not shared */
@@ -70,6 +72,8 @@ export async function copyFileTo(
     options.onTaken(Number(from.size ?? 0))
     return judgeClone(options, from, to, expected, owner)
   }
+  if (from.local !== null && !options.transfers.capped)
+    return pumpTo(options, { ...from, local: from.local }, to, expected, owner)
   return writeTo(
     options,
     { chunks: from.chunks(), shown: from.shown, mtime: from.mtime },
@@ -107,6 +111,38 @@ export async function writeTo(
     verifier.end()
     onWritten(position)
     return { size: verifier.bytes, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** What lies on a disk of ours, to a new file, by whoever copies best. */
+async function pumpTo(
+  options: CopyOptions,
+  from: Pick<OpenFile, 'shown' | 'mtime'> & { readonly local: LocalFile },
+  to: At,
+  expected: Expected,
+  owner: Ownership,
+): Promise<Written> {
+  const { writer, fsync, onWritten } = options
+  const { fd, assertSame } = from.local
+  const handle = await writer.create(to, owner.fileMode)
+  try {
+    const source = { fd, side: 'prod', shown: from.shown } as const
+    const size = await pumped(
+      options,
+      source,
+      { fd: handle.fd, shown: to.shown },
+      from.shown,
+      expected,
+    ).catch(async (error: unknown) => {
+      // Wrong because it changed meanwhile: not prod's last word.
+      if (error instanceof KeyError) await assertSame(null)
+      throw error
+    })
+    await assertSame(size)
+    onWritten(Number(size))
+    return { size, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
   } finally {
     await handle.close()
   }
@@ -185,54 +221,28 @@ async function cloneTo(
 
 /** A clone's bytes are judged where they are now. */
 async function judgeClone(
-  { writer, reader, fsync, signal }: CopyOptions,
+  options: CopyOptions,
   from: OpenFile,
   to: At,
   expected: Expected,
   owner: Ownership,
 ): Promise<Written> {
+  const { writer, reader, fsync } = options
   const handle = await reader.openFile(to, { follow: false })
   try {
-    const size = await judge(reader, handle, to.shown, expected, { named: from.shown, signal })
+    const size = await judge(options, handle, to.shown, expected, from.shown)
     return { size, mtime: await finish(writer, handle, to, owner, from.mtime, fsync) }
   } finally {
     await handle.close()
   }
 }
 
-const CHUNK_BYTES = 1024 * 1024
-
-/** Judges the bytes of an open file, from its beginning. Gives back its size. */
-export async function judge(
-  reader: BytesReader,
-  handle: FileHandle,
-  shown: string,
-  expected: Expected,
-  { named = shown, signal }: { readonly named?: string; readonly signal?: AbortSignal | undefined } = {},
-): Promise<bigint> {
-  const verifier = new Verifier(named, expected)
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-  for (let position = 0; ; ) {
-    assertWanted(signal)
-    const count = await reader.pread(handle, shown, buffer, position)
-    if (count === 0) break
-    verifier.update(buffer.subarray(0, count))
-    position += count
-  }
-  verifier.end()
-  return verifier.bytes
-}
-
 /**
  * Another name of prod's own file, where nobody could write prod's bytes through it as we see it: nobody's permission bits say so, on the
  * same file system. Never given an owner, mode or time: these are prod's. False: not done.
  */
-async function linkTo(
-  { writer, reader, sharing, signal }: CopyOptions,
-  from: OpenFile,
-  to: At,
-  expected: Expected,
-): Promise<boolean> {
+async function linkTo(options: CopyOptions, from: OpenFile, to: At, expected: Expected): Promise<boolean> {
+  const { writer, reader, sharing } = options
   if (!sharing.hardlink || from.local === null) return false
   const { stat, realPath } = from.local
   if ((stat.mode & 0o222n) !== 0n) return false
@@ -250,7 +260,7 @@ async function linkTo(
       await writer.unlink(to)
       return false
     }
-    await judge(reader, handle, to.shown, expected, { named: from.shown, signal })
+    await judge(options, handle, to.shown, expected, from.shown)
     return true
   } finally {
     await handle.close()

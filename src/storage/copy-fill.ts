@@ -1,9 +1,10 @@
 import { KeyError } from '../errors.ts'
 import { bringSmall, type Each } from './copy-batches.ts'
 import type { CopyOptions, Ownership, Written } from './copy-file.ts'
-import { copyFileTo, judge, writeTo } from './copy-file.ts'
+import { copyFileTo, writeTo } from './copy-file.ts'
 import { MANIFEST, type Manifest, type ManifestEntry } from './copy-manifest.ts'
 import type { Subdirectories } from './copy-metadata.ts'
+import { judge } from './copy-pump.ts'
 import type { BuildBytes, OpenFile } from './copy-source.ts'
 import { collect, spliced } from './copy-splice.ts'
 import type { TargetTree } from './copy-tree.ts'
@@ -194,7 +195,7 @@ async function judgeStanding(
   const handle = await options.reader.openFile(at, { follow: false })
   try {
     const stat = await options.reader.fstat(handle, at.shown)
-    await judge(options.reader, handle, at.shown, one.expected, { signal: options.signal })
+    await judge(options, handle, at.shown, one.expected)
     return { size: Number(stat.size), mtime: Number(stat.mtimeMs) / 1000 }
   } catch (error) {
     if (error instanceof KeyError) return null

@@ -13,6 +13,7 @@ import { allBytes, lackingBytes } from './copy-room.ts'
 import type { BytesSource } from './copy-source.ts'
 import { type Take, wantedFiles } from './copy-wanted.ts'
 import { ourManifest, type Writing, writeBuild } from './copy-write.ts'
+import type { Copier } from './crew.ts'
 import { Directory } from './directory.ts'
 import { orNull } from './errno.ts'
 import type { Made } from './files.ts'
@@ -20,7 +21,6 @@ import { leadsToFormer } from './former.ts'
 import { inspectFiles } from './inspect.ts'
 import { LinkTexts } from './links.ts'
 import type { FileFault, PlacedBuild, PlacedSpot, Placement } from './placement.ts'
-import type { SmallCopier } from './small-crew.ts'
 import { Turns } from './work.ts'
 
 export interface CopyPlacementOptions {
@@ -30,8 +30,8 @@ export interface CopyPlacementOptions {
   readonly linkTarget: string | null
   readonly take: Take
   readonly transfers: Transfers
-  /** Who copies small files of a mount: threads, unless each call has to pass the step seam. */
-  readonly small: SmallCopier
+  /** Who reads, judges and copies bytes of a mount: threads, unless each call has to pass the step seam. */
+  readonly copier: Copier
   readonly sharing: Omit<Sharing, 'unshared'>
   /** true: files and rows outlive a loss of power alike */
   readonly fsync: boolean
@@ -74,7 +74,7 @@ export class CopyPlacement implements Placement {
         writer: this.ground.writer,
         reader: this.ground.reader,
         transfers: options.transfers,
-        small: options.small,
+        copier: options.copier,
         sharing: { ...options.sharing, unshared: new Set() },
         fsync: options.fsync,
         onWritten: (bytes) => options.onWritten?.(this.mode, bytes),

@@ -12,9 +12,21 @@ export interface OpenFile {
   readonly mtime: number | null
   /** Bytes in order. A buffer is good until the next one is asked for. */
   chunks(): AsyncIterable<Buffer>
-  /** Its inode where it lies on a disk of ours; null elsewhere. */
-  readonly local: { readonly path: string; readonly realPath: string; readonly stat: BigIntStats } | null
+  /** Where it lies on a disk of ours; null elsewhere. */
+  readonly local: LocalFile | null
   close(): Promise<void>
+}
+
+/** A file on a disk of ours, by its open handle. */
+export interface LocalFile {
+  readonly fd: number
+  /** through the handle */
+  readonly path: string
+  readonly realPath: string
+  /** as it was opened */
+  readonly stat: BigIntStats
+  /** Throws AgainError STORAGE_CHANGED when it is not the same any more, or is not so long; null: whatever was read of it. */
+  assertSame(bytes: bigint | null): Promise<void>
 }
 
 /** Where a build's bytes come from: the mount, or prod's package server. */

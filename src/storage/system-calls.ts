@@ -14,12 +14,12 @@ export interface SystemCall {
 /** Work on files, told as the calls that it wants made. Whoever drives it makes them: at once in a thread, or each behind the step seam. */
 export type FileWork<T> = Generator<SystemCall, T, unknown>
 
-/** Has one call made. Throws FileError. */
-export function* call<T>(side: Side, verb: string, shown: string, run: () => T): FileWork<T> {
-  return (yield { side, verb, shown, run }) as T
+/** Has one call made; what it promises is waited for. Throws FileError. */
+export function* call<T>(side: Side, verb: string, shown: string, run: () => T): FileWork<Awaited<T>> {
+  return (yield { side, verb, shown, run }) as Awaited<T>
 }
 
-/** Makes the calls one after the other, without a pause: for a thread of its own. */
+/** Makes the calls one after the other, without a pause: for a thread of its own, and work of which no call promises anything. */
 export function drive<T>(work: FileWork<T>): T {
   let turn = work.next()
   while (turn.done !== true) {
@@ -46,6 +46,7 @@ export async function driveSteps<T>(work: FileWork<T>, step: Step): Promise<T> {
       const gate = step(`file.${verb}`, { side, path: shown })
       if (gate !== undefined) await gate
       answer = run()
+      if (answer instanceof Promise) answer = await answer
     } catch (error) {
       turn = work.throw(asFileError(turn.value, error))
       continue

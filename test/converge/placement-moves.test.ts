@@ -11,7 +11,7 @@ import { CopyPlacement } from '../../src/storage/copy-placement.ts'
 import { FarmPlacement } from '../../src/storage/farm-placement.ts'
 import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacementMode } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { snapshot } from '../storage/trees.ts'
 import { expectSame, placements, stagingRow, stagingTree, sweepOne } from './build-support.ts'
@@ -46,7 +46,7 @@ function withRules(...rules: ReturnType<typeof rule>[]) {
     source: new MountSource({ prodTopdir: sync.prodTopdir, step: noStep }),
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 2 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: true, hardlink: false },
     reserveBytes: 0,
     fileMode: 0o644,

@@ -11,7 +11,7 @@ import { noStep } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { snapshot } from '../storage/trees.ts'
 import { expectSame } from './build-support.ts'
 import { TestSync } from './support.ts'
@@ -28,7 +28,7 @@ beforeAll(async () => {
     linkTarget: prodTopdir,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 4 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: true, hardlink: false },
     fsync: false,
     reserveBytes: 0,

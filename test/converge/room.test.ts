@@ -12,7 +12,7 @@ import { noStep } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
@@ -37,7 +37,7 @@ it('while there is no room for copies only they wait, without asking prod again;
     linkTarget: prodTopdir,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 4 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: true, hardlink: false },
     fsync: false,
     get reserveBytes() {
@@ -150,7 +150,7 @@ it('a build whose bytes trickle is given up when its worker is told to stop', as
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     // The first piece waits for hours.
     transfers: new Transfers({ bytesPerSecond: 0.01, openTransfers: 1 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: false, hardlink: false },
     fsync: false,
     reserveBytes: 0,

@@ -5,9 +5,9 @@ import { noStep } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { type MakePlacement, placementContract } from './placement-contract.ts'
 import { archiveFile } from './rpms.ts'
 import { prodDir } from './trees.ts'
@@ -21,7 +21,7 @@ const make =
       linkTarget: trees.prod,
       take: { arches: null, signedKeys: [], sigcache: true, logs: true },
       transfers: new Transfers({ bytesPerSecond: null, openTransfers: 1 }),
-      small: new SteppedCopier(step),
+      copier: new SteppedCopier(step),
       sharing: { reflink: true, hardlink: false },
       // What only heals or looks need not outlive a loss of power.
       fsync: step !== noStep,

@@ -17,8 +17,8 @@ import { noStep, type Step } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement, type CopyPlacementOptions } from '../../src/storage/copy-placement.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { dieAt, failAt } from './placement-contract.ts'
 import { makeRpm, put, putBuild, rpmFile, sigcacheFile } from './rpms.ts'
 import { aBuild, makeTrees, namesOf, snapshot, type Trees } from './trees.ts'
@@ -44,7 +44,7 @@ function placement(step: Step = noStep, changes: Partial<CopyPlacementOptions> =
     linkTarget: trees.prod,
     take: { arches: null, signedKeys: ['aabbccdd'], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 1 }),
-    small: new SteppedCopier(step),
+    copier: new SteppedCopier(step),
     sharing: { reflink: true, hardlink: false },
     fsync: false,
     reserveBytes: 0,

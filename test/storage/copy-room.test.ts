@@ -12,8 +12,8 @@ import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement, type CopyPlacementOptions } from '../../src/storage/copy-placement.ts'
 import { lackingBytes } from '../../src/storage/copy-room.ts'
 import { proofOf, wantedFiles } from '../../src/storage/copy-wanted.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { archiveFile, put, putBuild } from './rpms.ts'
 import { aBuild, makeTrees, namesOf, type Trees } from './trees.ts'
 
@@ -41,7 +41,7 @@ function options(step: Step = noStep): CopyPlacementOptions {
     linkTarget: null,
     take: TAKE,
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 2 }),
-    small: new SteppedCopier(step),
+    copier: new SteppedCopier(step),
     sharing: { reflink: false, hardlink: false },
     fsync: false,
     reserveBytes: 0,

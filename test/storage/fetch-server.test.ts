@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { noStep } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { PackageServer } from '../../src/storage/fetch-server.ts'
 import { HttpSource } from '../../src/storage/fetch-source.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { putBuild } from './rpms.ts'
 import { aBuild, makeTrees, namesOf, type Trees } from './trees.ts'
 
@@ -76,7 +76,7 @@ function place(changes: { bytesPerSecond?: number } = {}): Promise<void> {
     linkTarget: null,
     take: { arches: null, signedKeys: ['aabbccdd'], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: changes.bytesPerSecond ?? null, openTransfers: 2 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: true, hardlink: true },
     fsync: false,
     reserveBytes: 0,

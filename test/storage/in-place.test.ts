@@ -16,9 +16,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { noStep, type Step } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { put, putBuild } from './rpms.ts'
 import { aBuild, makeTrees, type Trees } from './trees.ts'
 
@@ -44,7 +44,7 @@ function placement(step: Step = noStep): InPlacePlacement {
     linkTarget: null,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 4 }),
-    small: new SteppedCopier(step),
+    copier: new SteppedCopier(step),
     sharing: { reflink: true, hardlink: false },
     fsync: false,
     reserveBytes: 0,

@@ -5,10 +5,10 @@ import { noStep } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { FarmPlacement } from '../../src/storage/farm-placement.ts'
 import type { Made } from '../../src/storage/files.ts'
 import type { PlacedBuild, Placement } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { putBuild } from './rpms.ts'
 import { aBuild, makeTrees, namesOf, type Trees } from './trees.ts'
@@ -39,7 +39,7 @@ function placement(mode: Placement['mode']): Placement {
     source: new MountSource({ prodTopdir: trees.prod, step: noStep }),
     take: { arches: null, signedKeys: ['aabbccdd'], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 2 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: true, hardlink: false },
     reserveBytes: 0,
     fileMode: 0o640,

@@ -6,10 +6,10 @@ import { noStep, type Step } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
+import { SteppedCopier } from '../../src/storage/crew.ts'
 import { FarmPlacement } from '../../src/storage/farm-placement.ts'
 import { InPlacePlacement } from '../../src/storage/in-place.ts'
 import type { PlacedBuild, Placement, PlacementMode } from '../../src/storage/placement.ts'
-import { SteppedCopier } from '../../src/storage/small-crew.ts'
 import { VolumePlacement } from '../../src/storage/volume-placement.ts'
 import { dieAt } from './placement-contract.ts'
 import { put, putBuild } from './rpms.ts'
@@ -50,7 +50,7 @@ function placementOf(mode: PlacementMode, step: Step = noStep): Placement {
     source: new MountSource({ prodTopdir: prod, step }),
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 1 }),
-    small: new SteppedCopier(step),
+    copier: new SteppedCopier(step),
     sharing: { reflink: true, hardlink: false },
     reserveBytes: 0,
     fileMode: 0o644,

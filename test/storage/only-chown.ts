@@ -22,7 +22,7 @@ const { Transfers } = await import('../../src/storage/copy-limits.ts')
 const { MountSource } = await import('../../src/storage/copy-mount.ts')
 const { CopyPlacement } = await import('../../src/storage/copy-placement.ts')
 const { FarmPlacement } = await import('../../src/storage/farm-placement.ts')
-const { SteppedCopier } = await import('../../src/storage/small-crew.ts')
+const { SteppedCopier } = await import('../../src/storage/crew.ts')
 const { VolumePlacement } = await import('../../src/storage/volume-placement.ts')
 
 const build = JSON.parse(fs.readFileSync(join(home, 'build.json'), 'utf8'))
@@ -36,7 +36,7 @@ for (const tree of fs.readdirSync(home).filter((name) => name.startsWith('stagin
     source: new MountSource({ prodTopdir: prod, step: noStep }),
     take: { arches: null, signedKeys: ['aabbccdd'], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 2 }),
-    small: new SteppedCopier(noStep),
+    copier: new SteppedCopier(noStep),
     sharing: { reflink: clones === 'clones', hardlink: false },
     reserveBytes: 0,
     fileMode: 0o644,

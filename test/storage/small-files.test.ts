@@ -7,8 +7,8 @@ import { noStep, type Step } from '../../src/step.ts'
 import { Transfers } from '../../src/storage/copy-limits.ts'
 import { MountSource } from '../../src/storage/copy-mount.ts'
 import { CopyPlacement } from '../../src/storage/copy-placement.ts'
+import { type Copier, SteppedCopier, ThreadCrew } from '../../src/storage/crew.ts'
 import type { PlacedBuild } from '../../src/storage/placement.ts'
-import { type SmallCopier, SteppedCopier, ThreadCrew } from '../../src/storage/small-crew.ts'
 import { Verifier } from '../../src/storage/verify-bytes.ts'
 import { startSourceThread } from '../support/source-thread.ts'
 import { makeRpm, put, rpmFile } from './rpms.ts'
@@ -35,14 +35,14 @@ beforeEach(() => {
 })
 afterEach(() => trees.destroy())
 
-function placement(small: SmallCopier, step: Step = noStep, fsync = false): CopyPlacement {
+function placement(small: Copier, step: Step = noStep, fsync = false): CopyPlacement {
   return new CopyPlacement({
     source: new MountSource({ prodTopdir: trees.prod, step }),
     stagingTopdir: trees.staging,
     linkTarget: trees.prod,
     take: { arches: null, signedKeys: [], sigcache: true, logs: true },
     transfers: new Transfers({ bytesPerSecond: null, openTransfers: 8 }),
-    small,
+    copier: small,
     sharing: { reflink: true, hardlink: false },
     fsync,
     reserveBytes: 0,

@@ -1,57 +1,35 @@
 import { Worker } from 'node:worker_threads'
 import { asError, OutageError } from '../errors.ts'
-import type { Step } from '../step.ts'
-import { receiveError } from './small-errors.ts'
-import { copySmallFiles, SMALL_BYTES, type SmallDone, type SmallJob } from './small-files.ts'
-import type { Answer } from './small-thread.ts'
-import { driveSteps } from './system-calls.ts'
-
-/** Who copies small files. Throws FileError, and what `Verifier` throws. */
-export interface SmallCopier {
-  run(job: SmallJob): Promise<SmallDone>
-}
-
-/** Behind the step seam, in this thread: for tests, and where the program runs from its sources. */
-export class SteppedCopier implements SmallCopier {
-  readonly #step: Step
-  constructor(step: Step) {
-    this.#step = step
-  }
-
-  run(job: SmallJob): Promise<SmallDone> {
-    return driveSteps(copySmallFiles(job, Buffer.allocUnsafe(SMALL_BYTES + 1)), this.#step)
-  }
-}
+import type { Answer, Order, Said } from './crew-thread.ts'
 
 interface Waiting {
-  readonly job: SmallJob
-  readonly resolve: (done: SmallDone) => void
+  readonly order: Order
+  readonly onBytes: (bytes: number) => void
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
 
 /** A thread that nobody needed for so long ends. */
 const IDLE_MS = 10_000
 
-/**
- * Threads, started when needed, in which the calls are made without a turn of the event loop between them: that turn costs more than a
- * small file. They share the process' open files, and its fate: none keeps it alive.
- */
-export class ThreadCrew implements SmallCopier {
+/** Jobs of one kind, and the threads that take them, in the order of asking. */
+export class Lane {
   readonly #size: number
   readonly #startThread: () => Worker
   readonly #waiting: Waiting[] = []
   readonly #idle: Thread[] = []
   #started = 0
 
-  /** `start`: of a thread that runs `small-thread.ts`. */
-  constructor(size: number, start: () => Worker = startPackaged) {
+  /** `start`: of a thread that runs `crew-thread.ts`. */
+  constructor(size: number, start: () => Worker) {
     this.#size = size
     this.#startThread = start
   }
 
-  run(job: SmallJob): Promise<SmallDone> {
+  /** Throws OutageError where there is no thread to be had. */
+  run(order: Order, onBytes: (bytes: number) => void): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject })
+      this.#waiting.push({ order, onBytes, resolve, reject })
       this.#deal()
     })
   }
@@ -65,12 +43,11 @@ export class ThreadCrew implements SmallCopier {
         continue
       }
       const waiting = this.#waiting.shift() as Waiting
-      thread.run(waiting.job).then(
+      thread.run(waiting.order, waiting.onBytes).then(
         (answer) => {
           this.#idle.push(thread)
           thread.rest(() => this.#end(thread))
-          if (answer.error === null) waiting.resolve(answer.done)
-          else waiting.reject(receiveError(answer.error))
+          waiting.resolve(answer)
           this.#deal()
         },
         (error: unknown) => {
@@ -125,7 +102,7 @@ class Thread {
     return this.#ended
   }
 
-  run(job: SmallJob): Promise<Answer> {
+  run(order: Order, onBytes: (bytes: number) => void): Promise<Answer> {
     clearTimeout(this.#timer)
     const worker = this.#worker
     return new Promise((resolve, reject) => {
@@ -134,13 +111,16 @@ class Thread {
         worker.unref()
         end()
       }
-      const onMessage = (answer: Answer): void => settle(() => resolve(answer))
+      const onMessage = (said: Said): void => {
+        if ('bytes' in said) onBytes(said.bytes)
+        else settle(() => resolve(said))
+      }
       const onError = (error: unknown): void => settle(() => reject(error))
       const onExit = (code: number): void =>
         settle(() => reject(new Error(`a copying thread ended with code ${code}`)))
       worker.on('message', onMessage).on('error', onError).on('exit', onExit)
       worker.ref()
-      worker.postMessage(job)
+      worker.postMessage(order)
     })
   }
 
@@ -155,6 +135,6 @@ class Thread {
 }
 
 /** What is beside this file in the package. */
-function startPackaged(): Worker {
-  return new Worker(new URL('./small-thread.js', import.meta.url))
+export function startPackaged(): Worker {
+  return new Worker(new URL('./crew-thread.js', import.meta.url))
 }
