@@ -7,7 +7,7 @@ import { SMALL_BYTES, type SmallFile } from './small-files.ts'
 import { UNKNOWN } from './verify-bytes.ts'
 
 /** Files of one job: a thread's work for some milliseconds on a disk near by. */
-const FILES_PER_JOB = Number(process.env.KSS_J ?? 50)
+const FILES_PER_JOB = 50
 
 /** Runs work on all, some at a time; when one fails none is begun any more, and its error is thrown when all have stopped. */
 export type Each = <T>(all: readonly T[], work: (one: T) => Promise<void>) => Promise<void>
