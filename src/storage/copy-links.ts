@@ -93,10 +93,12 @@ export async function putBeside(
   }
 }
 
-/** True when the link on the default volume leads to the build. */
+/** True when the link on the default volume leads to the build, and the volume has its `toplink`. */
 export async function isBeside(files: BytesWriter, root: string, wanted: Moving): Promise<boolean> {
   const { place } = wanted
-  if (place.volume === DEFAULT_VOLUME || (await isOwnFormer(files, root, wanted))) return true
+  if (place.volume === DEFAULT_VOLUME) return true
+  if ((await orNull(files.lstat(`${root}/vol/${place.volume}/toplink`))) === null) return false
+  if (await isOwnFormer(files, root, wanted)) return true
   const path = [root, ...versionPath({ ...place, volume: DEFAULT_VOLUME }), place.release].join('/')
   const found = await orNull(files.lstat(path))
   return found?.isSymbolicLink() === true && (await orNull(files.readlink(path))) === convenienceLink(place)

@@ -137,6 +137,24 @@ it('a kill at any step of a move is healed, and the rows never name what is not 
   }
 })
 
+it.each(['copy', 'farm', 'volume'] as const)(
+  'a kill before the first toplink of the volume of %s has its name is healed',
+  async (to) => {
+    await placementOf('in-place').place(buildIn('in-place'))
+    let dead = false
+    const mortal: Step = (name, detail) => {
+      dead ||= /rename/.test(name) && JSON.stringify(detail).includes('toplink')
+      if (dead) throw new Error('killed')
+      return undefined
+    }
+    await expect(placementOf(to, mortal).place(buildIn(to, 'in-place'))).rejects.toThrow('killed')
+    await placementOf(to).place(buildIn(to, 'in-place'))
+    await placementOf('in-place').remove(buildIn('in-place'), buildIn(to))
+    await settled(to, '')
+    expect(namesOf(trees.staging)).toContain(`vol/${VOLUMES[to]}/toplink`)
+  },
+)
+
 /** Staging's signature cannot become a name on the other volume. */
 function otherDisk(): Step {
   let told = false
