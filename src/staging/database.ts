@@ -132,10 +132,9 @@ export class Database implements Sql {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.#withClient(async (client) => {
-      const begun = run(client, this.step, `${name}.begin`, beginText(options), [], { prepare: false })
       const tx = new OpenTransaction(client, this.step, {
         name,
-        begun,
+        begin: beginText(options),
         patienceMs: options.patienceMs ?? 500,
       })
       try {

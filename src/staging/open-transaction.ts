@@ -14,29 +14,37 @@ export class OpenTransaction implements Tx {
   readonly #name: string
   readonly #begun: Promise<unknown>
   #committed: Promise<void> | null = null
-  /** Resolves when the statement before has been sent. */
-  #turn: Promise<void> | null = null
+  /** Resolves when the statement before has been sent; at first, what begins the transaction. */
+  #turn: Promise<void>
   /** What a statement failed with, or that the transaction is over: nothing is sent any more. */
   #failure: unknown = null
   /** on this process' monotonic clock: a duration, not a time; Infinity once it is over */
   #patientUntilMs: number
+  /** Begins it with the statement `begin`. */
   constructor(
     client: pg.PoolClient,
     step: Step,
     {
       name,
-      begun,
+      begin,
       patienceMs,
-    }: { readonly name: string; readonly begun: Promise<unknown>; readonly patienceMs: number },
+    }: { readonly name: string; readonly begin: string; readonly patienceMs: number },
   ) {
     this.#name = name
     this.#client = client
     this.#step = step
-    this.#begun = begun
+    this.#patientUntilMs = performance.now() + patienceMs
+    let sent = (): void => {}
+    this.#turn = new Promise((resolve) => {
+      sent = resolve
+    })
+    const options = { prepare: false } as const
+    const begun = run(client, step, `${name}.begin`, begin, [], options, { maySend: () => {}, sent })
     begun.catch((error: unknown) => {
       this.#failure ??= error
+      sent()
     })
-    this.#patientUntilMs = performance.now() + patienceMs
+    this.#begun = begun
   }
 
   async query<R>(
@@ -105,7 +113,7 @@ export class OpenTransaction implements Tx {
       sent = resolve
     })
     try {
-      if (before !== null) await before
+      await before
       if (options.early !== true) await this.#begun
       await this.#hurry()
       const maySend = (): void => {

@@ -4,7 +4,7 @@ import { runTogether } from './together.ts'
 /** The settings of a group are its first seed's: of these two they differ in each (all builds or tagged ones, who wins, the placement). */
 const FIRST = 21
 const GROUPS = 2
-const SEEDS = 50
+const SEEDS = 30
 const ACTIONS = 10
 
 // `npm run chaos` does more of them, longer ones, each in Kojis of its own.

@@ -92,7 +92,7 @@ describe('status and init', () => {
     expect([text.code, json.code]).toEqual([0, 0])
     for (const line of [
       'Being made equal: 10 keys in the queue, the oldest due for 7 s; 60 keys parked\n',
-      'queue       1 live, 2 sweep ready; 4 worked on; 0 waiting; 3 to be looked at again\n',
+      'queue       1 live, 2 sweep ready; 4 worked on; 0 waiting; 3 tried again later; 1 equal, looked at again\n',
       'oldest due  7.4 s\n',
       'parked      60\n',
       'clashes     0 held, 0 prod won, 0 local won\n',
