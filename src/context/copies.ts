@@ -4,7 +4,7 @@ import { ConfigError } from '../errors.ts'
 import { compilePatterns } from '../model/pattern.ts'
 import { volumesOf } from '../operations/placements.ts'
 import { snapshotAge } from '../operations/snapshot.ts'
-import { noStep, type Step } from '../step.ts'
+import type { Step } from '../step.ts'
 import type { StorageCheck } from '../storage/check.ts'
 import { checkCopies } from '../storage/copy-checks.ts'
 import { Transfers } from '../storage/copy-limits.ts'
@@ -15,6 +15,7 @@ import { PackageServer } from '../storage/fetch-server.ts'
 import { HttpSource } from '../storage/fetch-source.ts'
 import { InPlacePlacement } from '../storage/in-place.ts'
 import type { Placement } from '../storage/placement.ts'
+import { mayUseThreads } from './threads.ts'
 
 /** Waits before a transfer that broke off is taken up again. */
 const RETRY_DELAYS_MS = [500, 2_000, 5_000, 15_000]
@@ -42,10 +43,9 @@ export function createCopies(
     linkTarget: prod.linkTarget ?? prod.topdir,
     take: { arches: arches.includes('*') ? null : compilePatterns(arches), signedKeys, sigcache, logs },
     transfers: new Transfers({ bytesPerSecond: copy.bytesPerSecond, openTransfers: copy.openTransfers }),
-    copier:
-      step === noStep && import.meta.url.endsWith('.js')
-        ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers))
-        : new SteppedCopier(step),
+    copier: mayUseThreads(step)
+      ? new ThreadCrew(Math.min(MAX_THREADS, copy.openTransfers))
+      : new SteppedCopier(step),
     sharing: { reflink: copy.reflink, hardlink: copy.hardlink },
     fsync,
     reserveBytes,

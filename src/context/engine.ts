@@ -44,13 +44,14 @@ import { pendingMigrations } from '../staging/migration.ts'
 import { Names } from '../staging/names.ts'
 import { numberSetting, readSettings } from '../staging/settings.ts'
 import { stagingMigrations } from '../staging/tables.ts'
-import { noStep, type Step } from '../step.ts'
+import type { Step } from '../step.ts'
 import { FarmPlacement } from '../storage/farm-placement.ts'
 import type { Placement } from '../storage/placement.ts'
 import { VolumePlacement } from '../storage/volume-placement.ts'
 import { converged, type Telemetry } from '../telemetry/events.ts'
 import { bytesCopied } from '../telemetry/measured.ts'
 import { createCopies, type OnOpened } from './copies.ts'
+import { mayUseThreads } from './threads.ts'
 
 /** Between two looks at the queue when nobody says that there is something. */
 const IDLE_MS = 1_000
@@ -223,7 +224,7 @@ export function createPlacements(
   const placements: Placement[] = []
   if (topdir !== null) {
     const links = { ...trees, prodTopdir: topdir, linkTarget: linkTarget ?? topdir }
-    const threads = step === noStep && import.meta.url.endsWith('.js') ? bulkThreads() : 0
+    const threads = mayUseThreads(step) ? bulkThreads() : 0
     placements.push(new VolumePlacement({ ...links, fsync, threads }), new FarmPlacement(links))
   }
   placements.push(...createCopies(config, step, onWritten, onOpened))

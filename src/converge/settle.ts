@@ -71,7 +71,10 @@ export interface Stop {
 export interface Work {
   readonly claim: Claim
   readonly unmet: readonly Expectation[]
-  /** Reads staging. Called before the transaction, inside it, and after, when `after` is true. */
+  /**
+   * Reads staging. Called before the transaction, inside it, and after, when `after` is true. Inside, it may answer at once from a look that was
+   * taken since the claim, if the one after is as whole as that.
+   */
   read(sql: Sql, after: boolean): Promise<Reading | Stop>
   /** Asks prod for the proofs of removals; asked only when there are any, and none are known. */
   prove(lastApplied: number | null, removals: readonly Op[]): Promise<Proofs | LeftAlone>
@@ -96,8 +99,8 @@ export async function settle(deps: Deps, plan: Plan): Promise<Converged> {
 /**
  * Diff, and if there is a difference, apply it: the one way in which versioned rows of staging change.
  *
- * The diff that is applied is that of a read inside the transaction, and there is one more look after the commit: if somebody
- * changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message claimed has
+ * The diff that is applied is that of a read inside the transaction (or a moment before it, `tagged-ahead.ts`: what it revokes must still
+ * stand as it was read), and there is one more look after the commit: if somebody changed the key meanwhile it is marked again. A key that is equal takes no lock and writes nothing. What a message claimed has
  * most likely changed, so it is read in the transaction at once; any other key has most likely not, and is read before.
  */
 export async function settleReading(deps: Deps, work: Work): Promise<Converged> {

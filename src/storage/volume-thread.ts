@@ -1,4 +1,4 @@
-/** What a thread of `VolumeCrew` runs: one list of builds after the other, answered by the ids of those that were not plain. */
+/** What a thread of `ThreadVolumePlacer` runs: one list of builds after the other, answered by the ids of those that were not plain. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type BulkBuild, VolumeBulk, type VolumeBulkOptions } from './volume-bulk.ts'
 
