@@ -41,8 +41,6 @@ export function hubPool(databaseUrl: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: 6,
-    // Planning queryHistory's long joins takes longer than running them.
-    options: '-c join_collapse_limit=4',
     types: { getTypeParser: (oid) => parsers[oid] ?? asText },
   })
   pool.on('error', () => {
