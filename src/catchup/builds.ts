@@ -71,15 +71,17 @@ export async function handleBuilds(
 
 /**
  * Deleted and reset builds. Neither has an event or a new completion time (kojihub.py delete_build, reset_build), so the
- * newest ones of each state are compared with what staging has.
+ * newest ones of each state are compared with what staging has. One that was reset may be under way again (recycle_build):
+ * then it is BUILDING, as few are.
  */
 export async function readGone(run: Run): Promise<void> {
   const newest = { order: '-build_id', limit: run.limits.stateRows }
-  const [deleted, canceled] = await run.read([
+  const [deleted, canceled, building] = await run.read([
     listBuilds({ state: BUILD_STATE.deleted }, newest),
     listBuilds({ state: BUILD_STATE.canceled }, newest),
+    listBuilds({ state: BUILD_STATE.building }, newest),
   ])
-  const builds = [...deleted, ...canceled]
+  const builds = [...deleted, ...canceled, ...building]
   const { differences, equal } = await compareStates(run.database, builds, run.seedEvent)
   await run.commit('gone-builds', builds.length, (tx) =>
     newDifferences(tx, 'build-state', differences, equal),

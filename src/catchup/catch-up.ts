@@ -29,7 +29,8 @@ import { openWindow } from './window.ts'
  * | target made, edited, deleted; external repo likewise, its URL | history                                         |
  * | build completed, failed, canceled                             | builds (completeAfter)                          |
  * | build completed in the past (content generator)               | newest (by id)                                  |
- * | build reset and built anew                                    | builds, when it is completed                    |
+ * | build reset and built anew                                    | builds: its state, until it is completed; then  |
+ * |                                                               |   as any completed one                          |
  * | rpms or archives added to a build                             | newest (by id)                                  |
  * | build deleted, with an untagging                              | history (the rows tell the build's state)       |
  * | build deleted or reset, without                               | builds (states): the newest of each state;      |

@@ -91,3 +91,20 @@ it('finds renamed tags, targets and external repos, and no name that staging cha
   await prod.renameTag('f43-old', 'f43-older')
   expect(await marked()).toEqual([`tag/${tag}`])
 })
+
+it('finds a reset build that is being built again, before it is completed', async () => {
+  const { prod, marked, own, sql } = await scene()
+  const [reset, first] = [
+    await prod.importBuild({ name: 'bash', version: '5', release: '1', rpms }),
+    await prod.importBuild({ name: 'bash', version: '5', release: '2', rpms }),
+  ]
+  await own(reset, { stagingId: 5001 })
+  await own(first, { stagingId: 5002 })
+  await prod.rows(`update build set completion_time = now() - interval '1 year'`)
+  await marked()
+  await prod.resetBuild(reset.id)
+  await prod.recycleBuild('bash-5-1')
+  expect(await marked()).toEqual([`build/${reset.id}`])
+  await sql('update build set state = 2 where id = 5001')
+  expect(await marked()).toEqual([])
+})
