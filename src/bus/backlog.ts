@@ -42,8 +42,8 @@ export class Backlog {
   #waiting: (Entry | undefined)[] = []
   /** Index of the oldest in `#waiting`; what is before it has gone. */
   #head = 0
-  /** Size of the batch that was taken last; the next take, which may be empty, ends it. */
-  #inFlight = 0
+  /** The batch that was taken last; the next take, which may be empty, ends it. */
+  #inFlight: readonly Entry[] = []
   #dropping = false
   /** When the attempt to mark that is under way began, on the monotonic clock; null: none is. */
   #attemptSinceMs: number | null = null
@@ -56,7 +56,13 @@ export class Backlog {
 
   /** Entries that are not durable yet. */
   get size(): number {
-    return this.#waiting.length - this.#head + this.#inFlight
+    return this.#waiting.length - this.#head + this.#inFlight.length
+  }
+
+  /** How long ago the oldest of them came, milliseconds; 0: none waits. */
+  get oldestMs(): number {
+    const oldest = this.#inFlight[0] ?? this.#waiting[this.#head]
+    return oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.receivedAtMs)
   }
 
   /** For how long the attempt to mark that is under way has been going on, milliseconds; 0: none is. */
@@ -142,7 +148,7 @@ export class Backlog {
     const batch = this.#waiting.slice(this.#head, end) as Entry[]
     this.#waiting.fill(undefined, this.#head, end)
     this.#advance(end)
-    this.#inFlight = batch.length
+    this.#inFlight = batch
     return batch
   }
 

@@ -98,6 +98,11 @@ export class Receiver {
     return this.#backlog.size
   }
 
+  /** How long ago the oldest of them came, milliseconds; 0: none waits. */
+  get oldestPendingMs(): number {
+    return this.#backlog.oldestMs
+  }
+
   async #run(): Promise<void> {
     const { source } = this.#options
     const marking = this.#backlog.run().finally(() => source.destroy())

@@ -158,5 +158,6 @@ export function createBus(
     onConnection: (endpoint, state, connected) =>
       busConnectionChanged(telemetry, { endpoint, state, connected }),
   })
+  telemetry.metrics.watchPending(() => ({ messages: receiver.pending, oldestMs: receiver.oldestPendingMs }))
   return receiver
 }

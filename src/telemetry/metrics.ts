@@ -14,6 +14,13 @@ export interface MetricsOptions {
   readonly processMetrics?: boolean
 }
 
+/** Messages that are not marked yet. */
+export interface Pending {
+  readonly messages: number
+  /** since the first of them came */
+  readonly oldestMs: number
+}
+
 /**
  * Every metric, defined here and nowhere else. All of them exist from the start, at zero, for every label value that is known
  * beforehand; no label grows with builds, tags or messages. Base units; timestamps are seconds since 1970.
@@ -57,7 +64,10 @@ export class Metrics {
   readonly rows = this.#counter('rows_written_total', 'Rows that were written to staging, by kind of key', [
     'kind',
   ])
-  readonly lagSeconds = this.#histogram('lag_seconds', 'From the message that came to the commit in staging')
+  readonly lagSeconds = this.#histogram(
+    'lag_seconds',
+    'From the mark in the queue that a message made (at once, but for bus_pending_messages) to the commit in staging',
+  )
   readonly clashes = this.#gauge('clashes', 'Clashes that stand, by what policy decided', ['state'])
 
   readonly queueKeys = this.#gauge(
@@ -232,11 +242,22 @@ export class Metrics {
 
   readonly #buildInfo = this.#gauge('build_info', 'Always 1; the labels tell what runs', ['version', 'node'])
   readonly #reasons = new Set<string>()
+  #pendingOf: () => Pending = () => ({ messages: 0, oldestMs: 0 })
   readonly #methods = new Set([MULTICALL, OTHER])
 
   constructor(options: MetricsOptions) {
     this.version = options.version
     if (options.processMetrics !== false) collectDefaultMetrics({ register: this.registry, prefix: PREFIX })
+    this.#readGauge(
+      'bus_pending_messages',
+      'Messages that wait in memory to be marked in the queue: those that come while the database is down',
+      () => this.#pendingOf().messages,
+    )
+    this.#readGauge(
+      'bus_pending_oldest_seconds',
+      'How long ago the oldest message came that waits in memory; 0: none',
+      () => this.#pendingOf().oldestMs / 1000,
+    )
     this.#buildInfo.set({ version: options.version, node: process.versions.node }, 1)
     zeroMetrics(this)
     this.knowMethods(this.#methods)
@@ -245,6 +266,11 @@ export class Metrics {
   /** The page that Prometheus reads. */
   page(): Promise<string> {
     return this.registry.metrics()
+  }
+
+  /** Where it is read what waits in memory. */
+  watchPending(pendingOf: () => Pending): void {
+    this.#pendingOf = pendingOf
   }
 
   /** A reason as a label value; after too many different ones `other`. */
@@ -277,6 +303,18 @@ export class Metrics {
 
   #gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
     return new Gauge({ name: PREFIX + name, help, labelNames, registers: [this.registry] })
+  }
+
+  /** A gauge that is read when it is asked for. */
+  #readGauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: PREFIX + name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read())
+      },
+    })
   }
 
   #histogram<L extends string = never>(
