@@ -72,23 +72,40 @@ async function checkProdTree({ prod, prodTopdir }: CheckContext): Promise<Storag
   return fail(name, `${path} is missing or empty`, 'mount prod there, read-only')
 }
 
+/** What we write lies in `packages` and `vol`; the topdir itself needs to be writable only where it has no `vol` yet. */
 async function checkStagingTree({ staging, stagingTopdir }: CheckContext): Promise<StorageCheck> {
   const name = 'staging.topdir'
-  for (const path of [`${stagingTopdir}/packages`, stagingTopdir]) {
-    try {
+  const writes = [`${stagingTopdir}/packages`]
+  try {
+    for (const path of [writes[0] as string, stagingTopdir]) {
       const found = await staging.lstat(path === stagingTopdir ? `${path}/.` : path)
       if (!found.isDirectory())
         return fail(name, `${path} is no real directory`, 'links are placed by real directories')
+    }
+    writes.push((await hasVolumes(staging, stagingTopdir)) ? `${stagingTopdir}/vol` : stagingTopdir)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+    return fail(name, `${writes[0]} is missing`, "mount staging's tree there")
+  }
+  for (const path of writes) {
+    try {
       await staging.access(path, constants.W_OK | constants.X_OK)
     } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR'))
-        return fail(name, `${path} is missing`, "mount staging's tree there")
-      if (isErrno(error, 'EACCES', 'EROFS', 'EPERM'))
-        return fail(name, `${path} is not writable`, "run as the user of staging's hub")
-      throw error
+      if (!isErrno(error, 'EACCES', 'EROFS', 'EPERM')) throw error
+      return fail(name, `${path} is not writable`, "run as the user of staging's hub, or see README, step 4")
     }
   }
   return ok(name, `${stagingTopdir} is a writable Koji tree`)
+}
+
+async function hasVolumes(staging: TreeReader, topdir: string): Promise<boolean> {
+  try {
+    await staging.lstat(`${topdir}/vol`)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  }
 }
 
 async function checkLinkTarget(context: CheckContext): Promise<StorageCheck> {

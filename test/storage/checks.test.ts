@@ -209,6 +209,27 @@ describe('the checks of the trees', () => {
     }
   })
 
+  it('want the topdir writable only where it has no volumes yet', async () => {
+    const closed =
+      (closedPath: string): Step =>
+      (verb, detail) => {
+        if (verb === 'file.access' && detail?.path === closedPath)
+          throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
+        return undefined
+      }
+    const judge = async (path: string) => (await run({}, closed(path)))['staging.topdir']
+    const refused = (path: string) => ({ level: 'fail', text: `${path} is not writable` })
+    const vol = join(trees.staging, 'vol')
+    rmSync(vol, { recursive: true, force: true })
+    expect(await judge(trees.staging)).toMatchObject(refused(trees.staging))
+    mkdirSync(vol)
+    expect(await judge(trees.staging)).toMatchObject({ level: 'ok' })
+    expect(await judge(vol)).toMatchObject(refused(vol))
+    expect(await judge(join(trees.staging, 'packages'))).toMatchObject(
+      refused(join(trees.staging, 'packages')),
+    )
+  })
+
   it('turn a sick disk into a line, not into an exception', async () => {
     const checks = await run({}, failAt('file.list', 'ESTALE'))
     expect(checks).toMatchObject({
