@@ -83,6 +83,9 @@ export const MARK_INPUT = `
 /** Whether somebody works on the row; `excluded.marked_at` is the statement's now. */
 export const IS_HELD = 'coalesce(q.lease_until > excluded.marked_at, false)'
 
+/** Keys that a round found or made equal, and that nobody has marked since; builds are marked so by messages of signatures, before anybody has looked. */
+export const IS_RELOOK = `q.only_expected and q.attempts = 0 and q.kind <> 'build'`
+
 const MERGED = `(select jsonb_object_agg(n.key, n.value) from (
     select e.key, e.value from jsonb_each(q.expect || excluded.expect) e
     order by (e.value ->> 1)::float8 desc, e.key limit ${MAX_EXPECTATIONS}) n)`
@@ -91,12 +94,13 @@ const OVER = `greatest(0, (select count(*)::integer from jsonb_each(q.expect || 
 
 /**
  * What a mark does to a row that exists. A held row keeps its place: its holder's fence sees the generation and gives
- * it back. A parked one starts again.
+ * it back. A parked one starts again. One that is only looked at again was equal until now: it is as old as this mark.
  */
 export const MARK_UPDATE = `
     generation = q.generation + 1,
     priority = least(q.priority, excluded.priority),
     due_at = case when ${IS_HELD} then q.due_at else least(q.due_at, excluded.due_at) end,
+    marked_at = case when ${IS_RELOOK} and not ${IS_HELD} then excluded.marked_at else q.marked_at end,
     remarked_at = case when ${IS_HELD} then coalesce(q.remarked_at, excluded.marked_at) end,
     attempts = case when q.parked_at is null then q.attempts else 0 end,
     parked_at = null,

@@ -2,12 +2,10 @@ import type { Priority } from '../model/outcome.ts'
 import { QUEUE_STATES, type QueueSample, type QueueState } from '../model/queue-sample.ts'
 import type { Sql } from '../staging/database.ts'
 import { safeNumber } from './claim-row.ts'
+import { IS_RELOOK } from './marking.ts'
 
 /** A key that is equal but for what a message claimed is looked at again by a schedule: it is late from then on, not from the message. */
 const SINCE = 'case when q.only_expected then greatest(q.due_at, q.marked_at) else q.marked_at end'
-
-/** Keys that a round found or made equal, and that nobody has marked since; builds are marked so by messages of signatures, before anybody has looked. */
-const IS_RELOOK = `q.only_expected and q.attempts = 0 and q.kind <> 'build'`
 
 const SAMPLE = `
 with clock as materialized (select clock_timestamp() as now),

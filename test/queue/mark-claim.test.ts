@@ -12,6 +12,7 @@ import {
   listing,
   mark,
   openQueue,
+  passTime,
   rowsOf,
   type TestQueue,
 } from './setup.ts'
@@ -83,6 +84,23 @@ describe('marking', () => {
     times.push(second.markedAtMs)
     const [begin = 0, marked = 0, ofFirst = 0, claimed = 0, remarked = 0, ofSecond = 0] = times
     expect([begin, ofFirst, marked, claimed, ofSecond, remarked]).toEqual(times.toSorted((x, y) => x - y))
+  })
+
+  it('counts a key that is only looked at again as old as the next mark, not as the one that it was equal to', async () => {
+    const expected = { subject: 'listing', claim: 'listed' }
+    const key = { kind: 'package', tagId: 1, packageId: 2 } as const
+    const entry = { key, priority: 'live', expect: [expected] } as const
+    await a.queue.mark([entry])
+    const first = await claimOne(a.queue)
+    await a.queue.finish([{ claim: first, outcome: { kind: 'unchanged' }, relook: [expected] }])
+    await passTime(a.database, 300_000)
+    const looked = await claimOne(a.queue)
+    // What nobody has told of since is late from the message on.
+    expect(looked.markedAtMs).toBeLessThan(first.markedAtMs - 250_000)
+    await a.queue.finish([{ claim: looked, outcome: { kind: 'unchanged' }, relook: [expected] }])
+    await a.queue.mark([entry])
+    const told = await claimOne(a.queue)
+    expect(told.markedAtMs).toBeGreaterThanOrEqual(first.markedAtMs)
   })
 
   it('does not deadlock when many mark the same keys in different orders', async () => {
