@@ -56,6 +56,22 @@ describe.each(kojiVersions)('ordered listings of Koji %s', (version) => {
       await expectEqual(sync)
       const before = await sync.fingerprint()
       expect(await sync.one('tagged/1/1')).toEqual({ kind: 'unchanged' })
+      // What a message claimed is looked at in the transaction at once, which then is for nothing.
+      const written: string[] = []
+      sync.onStep = (name) => {
+        if (name.startsWith('sql.queue.fence')) written.push(name)
+        return undefined
+      }
+      await sync.queue.mark([
+        {
+          key: { kind: 'tagged', tagId: 1, packageId: 1 },
+          priority: 'live',
+          expect: [{ subject: `build:${b}`, claim: 'tagged' }],
+        },
+      ])
+      expect((await sync.drain()).get('tagged/1/1')).toEqual({ kind: 'unchanged' })
+      sync.onStep = () => undefined
+      expect(written).toEqual([])
       expect(await sync.fingerprint()).toEqual(before)
     }
   })
