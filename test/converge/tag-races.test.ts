@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SafetyError } from '../../src/errors.ts'
 import { XmlRpcHub } from '../../src/hub/xml-rpc-hub.ts'
+import { readKeyState } from '../../src/staging/key-state.ts'
 import { startHub } from '../sim/hub.ts'
 import { Fault } from '../sim/wire-value.ts'
 import { testDatabase } from '../support/postgres.ts'
@@ -289,6 +290,7 @@ describe('what prod answers', () => {
     )
     await sync.sync([`tag/${id}`])
     await expectEqual('vanish')
+    const before = await readKeyState(sync.database, `tag/${id}`)
     hub.knobs.dropRows('queryHistory', (row) => typeof row.package === 'string')
     await prod.setExtra('vanish', 'a', 1)
     expect(await sync.one(`tag/${id}`)).toMatchObject({
@@ -298,8 +300,11 @@ describe('what prod answers', () => {
     const now = await snapshotTag(local, 'vanish')
     expect(now?.group_package_listing).toHaveLength(10)
     expect(now?.tag_extra).toHaveLength(1)
+    // What it still shows is not prod's at its newest event: a compose at that event must not be told so.
+    expect(await readKeyState(sync.database, `tag/${id}`)).toEqual(before)
     hub.knobs.keepRows('queryHistory')
     await sync.sync([`tag/${id}`])
+    expect((await readKeyState(sync.database, `tag/${id}`)).lastApplied).toBeGreaterThan(before.lastApplied ?? 0)
     await expectEqual('vanish')
   })
 

@@ -173,7 +173,7 @@ export const CONVERGE: readonly Mutant[] = [
     file: 'converge/settle.ts',
     find: 'prodEvent: gate.stopped === 0 ? newest(now.prodEvent, gate.prodEvent) : null',
     put: 'prodEvent: newest(now.prodEvent, gate.prodEvent)',
-    tests: [...SETTLE, 'converge/tag-local'],
+    tests: ['converge/tag-races'],
   },
   {
     what: 'clashes that are gone stay open',
