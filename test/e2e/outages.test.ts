@@ -180,7 +180,7 @@ describe('a daemon that has caught up', () => {
 })
 
 test('a database that goes away, by crash or in order, is waited for; what came meanwhile is not lost', async () => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ durable: true })
   try {
     const name = await cluster.createDatabase('1.35.0')
     await follow({ stagingUrl: cluster.url(name) })

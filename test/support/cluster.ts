@@ -101,6 +101,8 @@ export async function startCluster(options: { durable?: boolean } = {}): Promise
     dropDatabase: (name) =>
       asAdmin(url('postgres'), `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
     async stop({ crash = false } = {}) {
+      if (crash && !options.durable)
+        throw new Error('a crash takes commits away from a cluster that is not durable')
       const pid = postmasterPid(dataDir)
       if (crash && pid) process.kill(pid, 'SIGQUIT')
       await server.stop()

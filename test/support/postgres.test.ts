@@ -21,7 +21,7 @@ const one = async (url: string) => {
 describe('a cluster of one test', () => {
   let cluster: Cluster
   beforeAll(async () => {
-    cluster = await startCluster()
+    cluster = await startCluster({ durable: true })
   })
   afterAll(() => cluster.remove())
 
@@ -35,6 +35,12 @@ describe('a cluster of one test', () => {
     await cluster.stop({ crash: true })
     await cluster.start()
     expect(await one(url)).toBe(4)
+  })
+
+  it('is not crashed where that would take commits away', async () => {
+    const quick = await startCluster()
+    await expect(quick.stop({ crash: true })).rejects.toThrow('a crash takes commits away')
+    await quick.remove()
   })
 
   it('refuses a wrong password', async () => {
