@@ -304,7 +304,9 @@ describe('what prod answers', () => {
     expect(await readKeyState(sync.database, `tag/${id}`)).toEqual(before)
     hub.knobs.keepRows('queryHistory')
     await sync.sync([`tag/${id}`])
-    expect((await readKeyState(sync.database, `tag/${id}`)).lastApplied).toBeGreaterThan(before.lastApplied ?? 0)
+    expect((await readKeyState(sync.database, `tag/${id}`)).lastApplied).toBeGreaterThan(
+      before.lastApplied ?? 0,
+    )
     await expectEqual('vanish')
   })
 
