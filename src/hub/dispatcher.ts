@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { asError, KeyError, StopError, SyncError } from '../errors.ts'
 import type { Priority } from '../model/outcome.ts'
@@ -72,6 +73,8 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    // Every batch that is tried again waits on it.
+    setMaxListeners(0, this.#stopped.signal)
   }
 
   /** Queues a piece; it settles when its answers are there, or what kept them away. */

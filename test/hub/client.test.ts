@@ -400,6 +400,24 @@ describe('a hub that is down', () => {
     expect(await hub.read([getPackage(1)], live)).toMatchObject([{ id: 1 }])
   })
 
+  it('is away for a moment while many ask: nothing leaks', async () => {
+    await connected({ maxCallsPerRequest: 1, concurrency: 20, retryDelaysMs: [50] })
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    let drops = 20
+    server.intercept = (_, response) => {
+      drops -= 1
+      if (drops >= 0) response.destroy()
+      return drops >= 0
+    }
+    const many = Array.from({ length: 20 }, (_, index) => hub.read([getPackage(index)], live))
+    await expect(Promise.all(many)).resolves.toHaveLength(20)
+    await delay(1)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it('speaks something else', async () => {
     const tcp = createTcpServer((socket) => void socket.resume().end('SSH-2.0-OpenSSH\r\n'))
     await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve))
