@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { KeyError, StopError } from '../errors.ts'
 import type { Value } from '../model/value.ts'
 import { noStep, type Step } from '../step.ts'
@@ -117,6 +118,8 @@ export class XmlRpcHub implements Hub {
   async #send(piece: Piece, signal: AbortSignal | undefined): Promise<readonly CallAnswer[]> {
     const giveUp = () => piece.reject(stopReason(signal))
     if (signal?.aborted === true) throw stopReason(signal)
+    // A sweep's signal is on all of its reads at once.
+    if (signal !== undefined) setMaxListeners(0, signal)
     signal?.addEventListener('abort', giveUp, { once: true })
     try {
       this.#dispatcher.submit(piece)

@@ -411,7 +411,8 @@ describe('a hub that is down', () => {
       if (drops >= 0) response.destroy()
       return drops >= 0
     }
-    const many = Array.from({ length: 20 }, (_, index) => hub.read([getPackage(index)], live))
+    const { signal } = new AbortController()
+    const many = Array.from({ length: 20 }, (_, index) => hub.read([getPackage(index)], { ...live, signal }))
     await expect(Promise.all(many)).resolves.toHaveLength(20)
     await delay(1)
     process.off('warning', onWarning)
